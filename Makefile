@@ -1,0 +1,28 @@
+# What a checkout can do. Everything here may be run again: what is there already is not fetched, built or made twice.
+
+.PHONY: build demo test format lint clean
+
+SWIFT_TOOL = --traits Tool
+
+# The library and the command line, optimised.
+build:
+	Scripts/install-system-packages
+	swift build -c release $(SWIFT_TOOL)
+
+# Real input through a store: Debian's package log and 336,776 flights.
+demo: build
+	Scripts/demo
+
+# Every test. Needs nothing but what it installs itself.
+test:
+	Scripts/install-system-packages
+	Scripts/test
+
+format:
+	swift format --in-place --parallel --recursive Package.swift Sources Tests
+
+lint:
+	swift format lint --strict --parallel --recursive Package.swift Sources Tests
+
+clean:
+	rm -rf .build .build-python .demo

@@ -1,0 +1,75 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Traits keep a user of the library from resolving and building what only the tools need.
+// `swift build` builds the library; `swift build --traits Tool` adds the command line, `sluice`.
+
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableExperimentalFeature("Lifetimes"),
+    .treatAllWarnings(as: .error),
+]
+
+let package = Package(
+    name: "sluice",
+    platforms: [.macOS(.v15)],
+    products: [
+        .library(name: "Sluice", targets: ["Sluice"]),
+        .library(name: "SluiceFoundation", targets: ["SluiceFoundation"]),
+        .library(name: "SluiceTesting", targets: ["SluiceTesting"]),
+        .executable(name: "sluice", targets: ["sluice-tool"]),
+    ],
+    traits: [
+        .trait(name: "Tool", description: "The command line, sluice.")
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.5.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.6.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+    ],
+    targets: [
+        .systemLibrary(name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"]), .brew(["lz4"])]),
+        .systemLibrary(name: "CISAL", pkgConfig: "libisal", providers: [.apt(["libisal-dev"]), .brew(["isa-l"])]),
+        .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"]), .brew(["zstd"])]),
+        .systemLibrary(
+            name: "CSnappy", pkgConfig: "snappy", providers: [.apt(["libsnappy-dev"]), .brew(["snappy"])]),
+        .target(name: "CSluiceSystem"),
+
+        .target(
+            name: "SluiceLog",
+            dependencies: ["CLZ4", "CISAL", "CZstd", "CSnappy", "CSluiceSystem"],
+            swiftSettings: settings),
+        .target(name: "SluiceCore", dependencies: ["SluiceLog"], swiftSettings: settings),
+        .target(
+            name: "Sluice",
+            dependencies: [
+                "SluiceCore", "SluiceLog", "CSluiceSystem",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Metrics", package: "swift-metrics"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: settings),
+        .target(name: "SluiceFoundation", dependencies: ["Sluice"], swiftSettings: settings),
+        .target(name: "SluiceTesting", dependencies: ["SluiceLog", "SluiceCore"], swiftSettings: settings),
+        .executableTarget(
+            name: "sluice-tool",
+            dependencies: [
+                "Sluice", "SluiceFoundation", "SluiceLog", "SluiceCore",
+                .product(
+                    name: "ArgumentParser", package: "swift-argument-parser", condition: .when(traits: ["Tool"])),
+            ],
+            swiftSettings: settings),
+
+        .testTarget(
+            name: "SluiceLogTests", dependencies: ["SluiceLog", "SluiceTesting"], swiftSettings: settings),
+        .testTarget(name: "SluiceCoreTests", dependencies: ["SluiceCore", "SluiceLog"], swiftSettings: settings),
+        .testTarget(
+            name: "SluiceTests", dependencies: ["Sluice", "SluiceTesting", "SluiceLog"], swiftSettings: settings),
+        .testTarget(name: "TidyTests", swiftSettings: settings),
+    ]
+)

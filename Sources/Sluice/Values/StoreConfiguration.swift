@@ -1,0 +1,28 @@
+// How a store uses the machine. What it keeps, and for how long, is each topic's configuration.
+
+public import Logging
+
+/// How a store uses the machine.
+public struct StoreConfiguration: Sendable {
+    /// The most files that the store has open at once, at least 16; no more than half of the process's limit
+    /// is used.
+    public var maxOpenFiles = 1024
+    /// Whether opening fails with `corrupt` when anything is damaged, rather than opening the rest.
+    public var strict = false
+    /// Where the store reports what it finds and does.
+    public var logger = Logger(label: "sluice")
+    /// How many threads write, at least 1; not for users: tests set it.
+    package var writerThreads = 2
+    /// How many threads read what is not in memory, at least 1; not for users: tests set it.
+    package var readerThreads = 2
+
+    /// The defaults, changed by `change`.
+    public init(_ change: (inout Self) -> Void = { _ in }) { change(&self) }
+
+    /// Throws `illegalConfiguration` for the first property that is out of its range.
+    package func validate() throws(StreamError) {
+        try check(maxOpenFiles >= 16, "maxOpenFiles", maxOpenFiles, "16 or more")
+        try check(writerThreads >= 1, "writerThreads", writerThreads, "1 or more")
+        try check(readerThreads >= 1, "readerThreads", readerThreads, "1 or more")
+    }
+}

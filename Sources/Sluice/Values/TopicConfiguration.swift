@@ -1,0 +1,153 @@
+// The typed face of a topic's settings. Defaults, ranges and texts are SluiceCore's `TopicSettings`, in its
+// one table.
+
+package import SluiceCore
+import SluiceLog
+
+/// How a topic keeps its records. Amounts are per partition.
+///
+/// A value that is out of its range is refused, with `illegalConfiguration`, by the call that would store it.
+public struct TopicConfiguration: Hashable, Sendable {
+    /// The settings as SluiceCore has them.
+    package var settings: TopicSettings
+
+    /// The defaults, changed by `change`.
+    public init(_ change: (inout Self) -> Void = { _ in }) {
+        settings = TopicSettings()
+        change(&self)
+    }
+
+    /// The configuration with these settings.
+    package init(settings: TopicSettings) { self.settings = settings }
+
+    /// The defaults, but for what `properties` says, by Kafka's keys: `["retention.ms": "3600000"]`.
+    ///
+    /// Throws `illegalConfiguration` for a key that does not exist, and for a value that is not accepted.
+    public init(properties: [String: String]) throws(StreamError) {
+        do throws(SettingsError) {
+            settings = try TopicSettings(properties: properties)
+        } catch {
+            throw StreamError(error)
+        }
+    }
+
+    /// What differs from the defaults, by Kafka's keys. `init(properties:)` of it gives an equal
+    /// configuration.
+    public var properties: [String: String] { settings.properties }
+
+    /// The age at which a closed segment is deleted, counted from its newest record; nil: records do not age.
+    ///
+    /// Default: 7 days. Kafka: retention.ms.
+    public var retentionTime: Duration? {
+        get { settings.retentionMilliseconds.map { .milliseconds($0) } }
+        set { settings.retentionMilliseconds = newValue?.wholeMilliseconds }
+    }
+
+    /// The bytes above which a partition's oldest closed segments are deleted; nil: no limit.
+    ///
+    /// Default: nil. Kafka: retention.bytes.
+    public var retentionBytes: Int64? {
+        get { settings.retentionBytes }
+        set { settings.retentionBytes = newValue }
+    }
+
+    /// The bytes at which a segment is closed and the next one begun: 4 KiB to 2 GiB − 1.
+    ///
+    /// Default: 128 MiB. Kafka: segment.bytes.
+    public var segmentBytes: Int {
+        get { Int(settings.segmentBytes) }
+        set { settings.segmentBytes = Int64(newValue) }
+    }
+
+    /// The age at which a segment is closed though it is not full, so that retention can reach it: 1 ms or
+    /// more.
+    ///
+    /// Default: 7 days. Kafka: segment.ms.
+    public var segmentTime: Duration {
+        get { .milliseconds(settings.segmentMilliseconds) }
+        set { settings.segmentMilliseconds = newValue.wholeMilliseconds }
+    }
+
+    /// The bytes of log between two entries of an index, 0 to 2 GiB − 1: less is a faster seek and a larger
+    /// index.
+    ///
+    /// Default: 4 KiB. Kafka: index.interval.bytes.
+    public var indexIntervalBytes: Int {
+        get { Int(settings.indexIntervalBytes) }
+        set { settings.indexIntervalBytes = Int64(newValue) }
+    }
+
+    /// The bytes of the largest batch, after compression: 1 KiB to 8 MiB.
+    ///
+    /// Default: 1 MiB. Kafka: max.message.bytes.
+    public var maxMessageBytes: Int {
+        get { Int(settings.maxMessageBytes) }
+        set { settings.maxMessageBytes = Int64(newValue) }
+    }
+
+    /// The codec of stored batches; nil: as each producer made them.
+    ///
+    /// Default: nil. Kafka: compression.type.
+    public var compression: Compression? {
+        get { Compression(settings.compression) }
+        set { settings.compression = newValue?.setting ?? .producer }
+    }
+
+    /// Whose clock stamps the records.
+    ///
+    /// Default: the producer's. Kafka: message.timestamp.type.
+    public var timestampType: TimestampType {
+        get { settings.timestampType == .createTime ? .createTime : .logAppendTime }
+        set { settings.timestampType = newValue == .createTime ? .createTime : .logAppendTime }
+    }
+
+    /// The least that an acknowledgement promises, and from when on readers see a record.
+    ///
+    /// Default: durable. Its key: sluice.durability.
+    public var durability: Durability {
+        get { settings.durability == .durable ? .durable : .written }
+        set { settings.durability = newValue == .durable ? .durable : .written }
+    }
+
+    /// Whose clock stamps records.
+    public enum TimestampType: Hashable, CaseIterable, Sendable {
+        /// The producer's: each record has the time that it gave.
+        case createTime
+        /// The log's: each record has the time at which it was appended.
+        case logAppendTime
+    }
+
+    /// Throws `illegalConfiguration` for the first property that is out of its range.
+    package func validate() throws(StreamError) {
+        do throws(SettingsError) {
+            try settings.validate()
+        } catch {
+            throw StreamError(error)
+        }
+    }
+}
+
+extension Compression {
+    /// The codec that a topic's setting names; nil for `producer`.
+    package init?(_ setting: CompressionType) {
+        switch setting {
+        case .producer: return nil
+        case .uncompressed: self = .uncompressed
+        case .gzip: self = .gzip
+        case .snappy: self = .snappy
+        case .lz4: self = .lz4
+        case .zstd: self = .zstd
+        }
+    }
+
+    /// The topic's setting that names the codec.
+    package var setting: CompressionType {
+        switch self {
+        case .uncompressed: .uncompressed
+        case .gzip: .gzip
+        case .snappy: .snappy
+        case .lz4: .lz4
+        case .zstd: .zstd
+        }
+    }
+}

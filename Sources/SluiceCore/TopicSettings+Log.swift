@@ -1,0 +1,19 @@
+// The part of a topic's settings that the engine obeys; compression.type is for producers to obey.
+
+package import SluiceLog
+
+extension TopicSettings {
+    /// The settings as the log wants them. They are valid.
+    package var log: LogSettings {
+        var log = LogSettings()
+        log.segmentBytes = segmentBytes
+        log.segmentMilliseconds = segmentMilliseconds
+        log.indexIntervalBytes = indexIntervalBytes
+        log.retentionMilliseconds = retentionMilliseconds
+        log.retentionBytes = retentionBytes
+        log.maxMessageBytes = Int(maxMessageBytes)
+        log.isDurable = durability == .durable
+        log.usesLogAppendTime = timestampType == .logAppendTime
+        return log
+    }
+}

@@ -1,0 +1,139 @@
+// The volume's commit journal: prewritten files that are overwritten in place, one frame and one sync per commit,
+// however many partitions it covers.
+//
+//   journal/0, 1, …    frames (Frames/Frame.swift), each at a multiple of 512 bytes
+//   a frame's payload  count u32 · entries · the bytes of the batches, in the order of the entries
+//   an entry           topic id 16 · partition i32 · segment base i64 · base offset i64 · next offset i64
+//                      · position i64 · length u32
+//
+// (1) A file is written full of zeros before its first use: later writes allocate nothing and change no size, so that a
+// sync writes the data alone. (2) A file is used from its start; what it held is overwritten only when every partition
+// with an entry in it has a recovery point, on record in the manifest, at or behind that entry. (3) Sequences rise over
+// all files; the recovery's floor and (2) make whatever an earlier lap left harmless. (4) Files are added when none is
+// free, to a limit: a store that is written a little keeps two, a partition that can no longer be synced keeps the files
+// that hold its only copy.
+
+/// What a frame says about one partition.
+package struct JournalEntry: Hashable, Sendable {
+    package var key: PartitionKey
+    package var segmentBase: Int64
+    package var baseOffset: Int64
+    package var nextOffset: Int64
+    package var position: Int64
+    package var length: Int
+
+    package static let bytes = 60
+
+    package func encode(into writer: inout BinaryWriter) {
+        ManifestRecord.put(key, &writer)
+        writer.put(segmentBase)
+        writer.put(baseOffset)
+        writer.put(nextOffset)
+        writer.put(position)
+        writer.put(UInt32(length))
+    }
+
+    package init(
+        key: PartitionKey, segmentBase: Int64, baseOffset: Int64, nextOffset: Int64, position: Int64, length: Int
+    ) {
+        self.key = key
+        self.segmentBase = segmentBase
+        self.baseOffset = baseOffset
+        self.nextOffset = nextOffset
+        self.position = position
+        self.length = length
+    }
+
+    package init(from reader: inout BinaryReader) throws(MalformedRecord) {
+        key = try ManifestRecord.key(&reader)
+        segmentBase = try reader.integer()
+        baseOffset = try reader.integer()
+        nextOffset = try reader.integer()
+        position = try reader.integer()
+        length = Int(try reader.integer(UInt32.self))
+    }
+}
+
+/// One file of the journal.
+struct JournalFile: Sendable {
+    var number: Int
+    var file: FileID
+    /// Where the next frame goes.
+    var position: Int64 = 0
+    /// For each partition with an entry: the greatest next offset. Empty: the file can be used again.
+    var coverage: [Int: Int64] = [:]
+}
+
+struct Journal: Sendable {
+    /// Files that may be added while syncs are behind.
+    static let maxFiles = 16
+
+    var files: [JournalFile] = []
+    /// The one that is being written.
+    var current: Int?
+    var nextSequence: UInt64
+    let bytes: Int
+    /// Set when a commit found no room.
+    var isFileWanted = false
+    /// After a failure to make a file: not before, monotonic ns.
+    var retryAt: Int64?
+
+    init(nextSequence: UInt64, bytes: Int) {
+        self.nextSequence = nextSequence
+        self.bytes = bytes
+    }
+
+    /// Whether there is no file and none could be made.
+    var isMissing: Bool { files.isEmpty && retryAt != nil }
+
+    /// Bytes of the batches in one frame.
+    var frameBytes: Int { min(Limits.atomicBytes, bytes / 4) }
+    /// Partitions in one frame.
+    var frameEntries: Int { max(1, bytes / 8 / JournalEntry.bytes) }
+
+    /// Bytes that a frame of so many entries and bytes takes in the file.
+    static func frameSize(entries: Int, bytes: Int) -> Int {
+        let size = FrameLayout.headerBytes + 4 + entries * JournalEntry.bytes + bytes
+        let alignment = FrameKind.journal.alignment
+        return (size + alignment - 1) / alignment * alignment
+    }
+
+    /// Whether a frame of that size can go somewhere now; switches to a free file when the current one is full.
+    ///
+    /// - Returns: nil when there is no room; otherwise whether the file was switched.
+    mutating func makeRoom(_ size: Int) -> Bool? {
+        if let current, files[current].position + Int64(size) <= Int64(bytes) { return false }
+        guard let free = files.indices.first(where: { $0 != current && files[$0].coverage.isEmpty }) else {
+            isFileWanted = true
+            return nil
+        }
+        files[free].position = 0
+        current = free
+        return true
+    }
+
+    /// Whether the next file should be made ready before it is needed.
+    var wantsNext: Bool {
+        guard let current, files.count < 2 else { return false }
+        return files[current].position > Int64(bytes) / 2
+    }
+
+    /// The partition's recovery point is on record: files that only covered less are free.
+    mutating func release(_ number: Int, through offset: Int64) {
+        for index in files.indices {
+            if let end = files[index].coverage[number], end <= offset { files[index].coverage[number] = nil }
+        }
+    }
+
+    /// The partition does not exist any more.
+    mutating func forget(_ number: Int) {
+        for index in files.indices { files[index].coverage[number] = nil }
+    }
+
+    /// Partitions that keep files other than the current one from being used again.
+    var holders: Set<Int> {
+        var holders: Set<Int> = []
+        for (index, file) in files.enumerated() where index != current { holders.formUnion(file.coverage.keys) }
+        return holders
+    }
+}

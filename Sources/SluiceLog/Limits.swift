@@ -1,0 +1,17 @@
+// Every maximum of the engine, with its reason. Reaching one is an error with a name, or the signal to wait.
+
+/// The bounds of what the engine takes, holds and writes at once.
+public enum Limits {
+    /// Partitions of one topic: a topic's partitions are made in one manifest record.
+    public static let partitionsPerTopic = 100_000
+    /// Bytes of one stored batch, whatever `max.message.bytes` says: it must fit well into a journal.
+    public static let batchBytes = 8 << 20
+    /// Bytes of one atomic write: one journal frame, synced at once.
+    public static let atomicBytes = 1 << 20
+    /// Kafka: the greatest segment that 32-bit positions in an index can address.
+    public static let segmentBytes = Int64(Int32.max)
+    /// Bytes that a batch may have when decompressed: a small hostile batch must not take the memory.
+    public static let decompressedBatchBytes = 64 << 20
+    /// A file of topic, journal or manifest bytes that is read whole at opening.
+    package static let manifestBytes = Int64(1) << 30
+}

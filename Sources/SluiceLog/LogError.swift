@@ -1,0 +1,52 @@
+// The engine's one error. The layer above translates it to its own, once, and adds the remedy in its words.
+
+/// What the engine answers when it does not do what was asked.
+public enum LogError: Error, Hashable, Sendable {
+    /// A call to the file system failed; nothing of the request was kept.
+    case io(IOError)
+    /// The bytes may or may not survive: a sync failed, or the process that had them stopped.
+    case indeterminate(reason: String)
+    /// Writing here has stopped until the store is opened again: an earlier call failed in a way that leaves doubt.
+    case stopped(IOError)
+    /// Bytes that were acknowledged are damaged.
+    case corrupt(file: String, position: Int64, reason: String)
+    /// A file that the manifest names is missing or short.
+    case offline(reason: String)
+    case unknownTopic(String)
+    case unknownPartition(topic: String, partition: Int)
+    case topicExists(String)
+    case offsetOutOfRange(requested: Int64, valid: Range<Int64>)
+    /// A conditional append found another end.
+    case unexpectedEnd(topic: String, partition: Int, is: Int64)
+    case tooLarge(bytes: Int, limit: Int)
+    case notADirectory(path: String)
+    case notAStore(path: String, reason: String)
+    case newerFormat(path: String, version: Int)
+    case locked(path: String, processID: Int32?)
+    case closed
+}
+
+extension LogError: CustomStringConvertible {
+    /// What happened and where.
+    public var description: String {
+        switch self {
+        case .io(let error): "\(error.operation) of \(error.path) failed with error \(error.errno)"
+        case .indeterminate(let reason): "indeterminate: \(reason)"
+        case .stopped(let error): "writing has stopped since \(error.operation) of \(error.path) failed (\(error.errno))"
+        case .corrupt(let file, let position, let reason): "\(file) is damaged at byte \(position): \(reason)"
+        case .offline(let reason): "off line: \(reason)"
+        case .unknownTopic(let name): "there is no topic \(name)"
+        case .unknownPartition(let topic, let partition): "topic \(topic) has no partition \(partition)"
+        case .topicExists(let name): "topic \(name) exists"
+        case .offsetOutOfRange(let offset, let valid):
+            "offset \(offset) is out of range: \(valid.lowerBound) to \(valid.upperBound)"
+        case .unexpectedEnd(let topic, let partition, let end): "\(topic)-\(partition) ends at \(end)"
+        case .tooLarge(let bytes, let limit): "\(bytes) bytes are more than \(limit)"
+        case .notADirectory(let path): "\(path) is not a directory"
+        case .notAStore(let path, let reason): "\(path) is not a store: \(reason)"
+        case .newerFormat(let path, let version): "\(path) has format \(version)"
+        case .locked(let path, let processID): "\(path) is locked by process \(processID.map(String.init) ?? "?")"
+        case .closed: "the store is closed"
+        }
+    }
+}

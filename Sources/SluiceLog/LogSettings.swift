@@ -1,0 +1,47 @@
+// What a topic's configuration means to the engine. The layer above parses and prints it; here are plain numbers.
+
+/// The part of a topic's configuration that the log obeys.
+public struct LogSettings: Sendable, Hashable {
+    /// Kafka: segment.bytes.
+    public var segmentBytes: Int64 = 128 << 20
+    /// Kafka: segment.ms.
+    public var segmentMilliseconds: Int64 = 7 * 86_400_000
+    /// Kafka: index.interval.bytes.
+    public var indexIntervalBytes: Int64 = 4096
+    /// Kafka: retention.ms; nil keeps records for ever.
+    public var retentionMilliseconds: Int64? = 7 * 86_400_000
+    /// Kafka: retention.bytes, of each partition; nil is without bound.
+    public var retentionBytes: Int64?
+    /// Kafka: max.message.bytes, of a stored batch.
+    public var maxMessageBytes = 1 << 20
+    /// sluice.durability=durable: what is visible, and the least that an acknowledgement means.
+    public var isDurable = true
+    /// Kafka: message.timestamp.type=LogAppendTime.
+    public var usesLogAppendTime = false
+
+    public init() {}
+}
+
+/// What the engine does not ask of a topic but of the machine. The simulator draws tiny ones.
+public struct VolumeConfiguration: Sendable {
+    /// Bytes of each of the two journal files.
+    public var journalBytes = 8 << 20
+    /// A partition with at least so many bytes to commit has its segment synced instead of journalled: written once.
+    public var directBytes = 256 << 10
+    /// W: bytes that may be written beyond what is known to be synced.
+    public var windowBytes: Int64 = 16 << 20
+    /// sluice flush.ms: how long a `written` topic stays dirty.
+    public var flushNanoseconds: Int64 = 1_000_000_000
+    /// The least time between two manifest records that only move recovery points.
+    public var recoveryPointNanoseconds: Int64 = 50_000_000
+    /// Segment files that may be open for writing at once.
+    public var openFiles = 256
+    /// The manifest begins a new file when it has grown to this.
+    public var manifestBytes: Int64 = 4 << 20
+    /// Bytes taken into one write to a segment.
+    public var writeBytes = 1 << 20
+    /// How far ahead of the end offsets are promised on a `written` topic.
+    public var ceilingStep: Int64 = 65_536
+
+    public init() {}
+}

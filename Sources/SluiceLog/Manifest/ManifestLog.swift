@@ -1,0 +1,85 @@
+// The manifest as it is written: what waits to be recorded, and what happens once it is.
+//
+// (1) One frame is out at a time; what arrives meanwhile shares the next. (2) A change counts, in memory too, when its
+// frame is synced. (3) Recovery points wait for company: a little later costs nothing but a longer recovery.
+
+/// What a record brings about when it is durable.
+enum ManifestEffect: Sendable {
+    case nothing
+    case rolled(Int, SealedSegment, FileID?)
+    case logStart(Int, request: UInt64?)
+    case topicCreated(TopicRecord, LogSettings, request: UInt64)
+    case topicConfigured(UniqueID, LogSettings, request: UInt64)
+    case partitionsAdded(UniqueID, request: UInt64)
+    case topicDeleted(UniqueID, request: UInt64)
+    case topicForgotten(TopicRecord, request: UInt64?)
+    case closed
+
+    /// Who asked; they are told when it fails.
+    var request: UInt64? {
+        switch self {
+        case .logStart(_, let request), .topicForgotten(_, let request): request
+        case .topicCreated(_, _, let request), .topicConfigured(_, _, let request),
+            .partitionsAdded(_, let request), .topicDeleted(_, let request):
+            request
+        case .nothing, .rolled, .closed: nil
+        }
+    }
+}
+
+package struct ManifestLog: Sendable {
+    struct Entry: Sendable {
+        var record: ManifestRecord
+        var effect: ManifestEffect
+    }
+
+    package var state: ManifestState
+    var number: Int
+    package var file: FileID
+    var position: Int64
+    var nextSequence: UInt64
+    var queue: [Entry] = []
+    var out: [Entry] = []
+    var pointsOut: [(number: Int, point: RecoveryPoint)] = []
+    /// Partitions whose synced end is ahead of what is on record.
+    var pendingPoints: Set<Int> = []
+    /// Someone waits for them.
+    var pointsAreUrgent = false
+    var lastPointAt: Int64 = 0
+    var isOut = false
+    /// After a failure that may pass, such as a full disk: not before, monotonic ns.
+    var retryAt: Int64?
+    /// A new file is begun above this size.
+    var replaceAbove: Int64
+
+    package init(
+        state: ManifestState, number: Int, file: FileID, position: Int64, nextSequence: UInt64, replaceAbove: Int64
+    ) {
+        self.state = state
+        self.number = number
+        self.file = file
+        self.position = position
+        self.nextSequence = nextSequence
+        self.replaceAbove = max(replaceAbove, 2 * position)
+    }
+
+    mutating func add(_ record: ManifestRecord, _ effect: ManifestEffect = .nothing) {
+        queue.append(Entry(record: record, effect: effect))
+    }
+
+    /// Whether there is something to record now.
+    func isDue(_ configuration: VolumeConfiguration, now: Int64) -> Bool {
+        guard !isOut, now >= retryAt ?? .min else { return false }
+        if !queue.isEmpty { return true }
+        guard !pendingPoints.isEmpty else { return false }
+        return pointsAreUrgent || now >= lastPointAt + configuration.recoveryPointNanoseconds
+    }
+
+    /// When that will be, without anything happening; nil: not by itself.
+    func deadline(_ configuration: VolumeConfiguration) -> Int64? {
+        guard !isOut else { return nil }
+        if !queue.isEmpty || (!pendingPoints.isEmpty && pointsAreUrgent) { return retryAt ?? .min }
+        guard !pendingPoints.isEmpty else { return nil }
+        return max(retryAt ?? .min, lastPointAt + configuration.recoveryPointNanoseconds)
+    }
+}

@@ -1,0 +1,222 @@
+// What the manifest remembers, one record for each change. ManifestState.swift folds them; ManifestLog.swift has the file.
+//
+//   type u8, then the fields in the order of the declarations below, as BinaryCoding.swift writes them.
+//
+// (1) A record is never reinterpreted: a new meaning is a new type, and the version in `meta.properties` goes up.
+// (2) Applying a record twice is the same as once. (3) One frame may hold several records; they count together.
+
+/// A partition, by what never changes: its topic's id and its number.
+package struct PartitionKey: Hashable, Sendable {
+    package var topic: UniqueID
+    package var partition: Int32
+    package init(topic: UniqueID, partition: Int32) {
+        self.topic = topic
+        self.partition = partition
+    }
+}
+
+/// A topic as the manifest knows it.
+package struct TopicRecord: Hashable, Sendable {
+    package var id: UniqueID
+    package var name: String
+    package var partitions: Int32
+    /// What differs from the defaults; meaning is given by the layer above, sorted by key.
+    package var settings: [Setting]
+
+    package struct Setting: Hashable, Sendable {
+        package var key: String
+        package var value: String
+    }
+}
+
+/// A segment that will never change again.
+package struct SealedSegment: Hashable, Sendable {
+    package var baseOffset: Int64
+    /// The offset behind its last record.
+    package var endOffset: Int64
+    /// Bytes of the `.log`.
+    package var size: Int64
+    package var batches: Int64
+    /// The greatest timestamp of a batch, ms; -1 without records.
+    package var maxTimestamp: Int64
+    /// When its last batch was written, by the wall clock, ms: retention counts from then or from `maxTimestamp`.
+    package var writtenAt: Int64
+    /// CRC-32C of the whole `.log`: it covers the offsets and epochs, which the batches' own do not.
+    package var crc: UInt32
+    /// Bytes of the `.timeindex` and their CRC-32C. An index is a hint; this one cannot be checked against the log cheaply.
+    package var timeIndexSize: Int64
+    package var timeIndexCRC: UInt32
+}
+
+/// Up to where the active segment is known to be on the medium, and what holds for the bytes before.
+package struct RecoveryPoint: Hashable, Sendable {
+    package var baseOffset: Int64
+    /// Bytes of the segment that are synced.
+    package var position: Int64
+    /// The offset behind them.
+    package var offset: Int64
+    package var batches: Int64
+    package var maxTimestamp: Int64
+    /// The timestamp of the segment's first batch; -1 while it is empty. Decides when it is old enough to roll.
+    package var firstTimestamp: Int64
+    /// CRC-32C of those bytes.
+    package var crc: UInt32
+    /// No offset at or above this has been given out; 0 on a topic where acknowledged means durable.
+    package var ceiling: Int64
+
+    package static func start(of baseOffset: Int64) -> RecoveryPoint {
+        RecoveryPoint(
+            baseOffset: baseOffset, position: 0, offset: baseOffset, batches: 0, maxTimestamp: -1,
+            firstTimestamp: -1, crc: 0, ceiling: 0)
+    }
+}
+
+/// One change of the store.
+package enum ManifestRecord: Hashable, Sendable {
+    /// A process has opened the store; journal frames up to `journalFloor` are in the segments and count no more.
+    case opened(bootID: String, wallMilliseconds: Int64, journalFloor: UInt64)
+    /// It was closed: every file is as the manifest says.
+    case closed(wallMilliseconds: Int64)
+    case topicCreated(TopicRecord)
+    case topicConfigured(UniqueID, [TopicRecord.Setting])
+    case partitionsAdded(UniqueID, total: Int32)
+    /// From now on the topic does not exist; its directories are removed afterwards.
+    case topicDeleted(UniqueID)
+    /// Its directories are gone.
+    case topicForgotten(UniqueID)
+    /// The active segment was sealed, and an empty one begins at its end.
+    case rolled(PartitionKey, SealedSegment)
+    case recoveryPoint(PartitionKey, RecoveryPoint)
+    /// Records before this offset are gone, and with them the sealed segments that end at or before it.
+    case logStart(PartitionKey, Int64)
+    /// The active segment is given up, and the log goes on empty at this offset.
+    case restarted(PartitionKey, at: Int64)
+    case leaderEpoch(PartitionKey, Int32)
+}
+
+extension ManifestRecord {
+    package func encode(into writer: inout BinaryWriter) {
+        func put(_ type: UInt8) { writer.put(type) }
+        switch self {
+        case .opened(let bootID, let wall, let floor):
+            put(1); writer.put(bootID); writer.put(wall); writer.put(floor)
+        case .closed(let wall): put(2); writer.put(wall)
+        case .topicCreated(let topic):
+            put(3); writer.put(topic.id); writer.put(topic.name); writer.put(topic.partitions)
+            writer.put(topic.settings, Self.putSetting)
+        case .topicConfigured(let id, let settings): put(4); writer.put(id); writer.put(settings, Self.putSetting)
+        case .partitionsAdded(let id, let total): put(5); writer.put(id); writer.put(total)
+        case .topicDeleted(let id): put(6); writer.put(id)
+        case .topicForgotten(let id): put(7); writer.put(id)
+        case .rolled(let key, let sealed): put(8); Self.put(key, &writer); Self.put(sealed, &writer)
+        case .recoveryPoint(let key, let point): put(9); Self.put(key, &writer); Self.put(point, &writer)
+        case .logStart(let key, let offset): put(10); Self.put(key, &writer); writer.put(offset)
+        case .restarted(let key, let offset): put(11); Self.put(key, &writer); writer.put(offset)
+        case .leaderEpoch(let key, let epoch): put(12); Self.put(key, &writer); writer.put(epoch)
+        }
+    }
+
+    package init(from reader: inout BinaryReader) throws(MalformedRecord) {
+        switch try reader.integer(UInt8.self) {
+        case 1:
+            self = .opened(
+                bootID: try reader.string(), wallMilliseconds: try reader.integer(),
+                journalFloor: try reader.integer())
+        case 2: self = .closed(wallMilliseconds: try reader.integer())
+        case 3:
+            let id = try reader.id()
+            let name = try reader.string()
+            let partitions: Int32 = try reader.integer()
+            guard (1...Int32(Limits.partitionsPerTopic)).contains(partitions) else {
+                throw MalformedRecord(reason: "a topic with \(partitions) partitions")
+            }
+            self = .topicCreated(
+                TopicRecord(id: id, name: name, partitions: partitions, settings: try Self.settings(&reader)))
+        case 4: self = .topicConfigured(try reader.id(), try Self.settings(&reader))
+        case 5:
+            let id = try reader.id()
+            let total: Int32 = try reader.integer()
+            guard (1...Int32(Limits.partitionsPerTopic)).contains(total) else {
+                throw MalformedRecord(reason: "a topic with \(total) partitions")
+            }
+            self = .partitionsAdded(id, total: total)
+        case 6: self = .topicDeleted(try reader.id())
+        case 7: self = .topicForgotten(try reader.id())
+        case 8: self = .rolled(try Self.key(&reader), try Self.sealed(&reader))
+        case 9: self = .recoveryPoint(try Self.key(&reader), try Self.point(&reader))
+        case 10: self = .logStart(try Self.key(&reader), try reader.integer())
+        case 11: self = .restarted(try Self.key(&reader), at: try reader.integer())
+        case 12: self = .leaderEpoch(try Self.key(&reader), try reader.integer())
+        case let type: throw MalformedRecord(reason: "record type \(type) is not known to this version")
+        }
+    }
+}
+
+extension ManifestRecord {
+    static func put(_ key: PartitionKey, _ writer: inout BinaryWriter) {
+        writer.put(key.topic)
+        writer.put(key.partition)
+    }
+
+    static func key(_ reader: inout BinaryReader) throws(MalformedRecord) -> PartitionKey {
+        PartitionKey(topic: try reader.id(), partition: try reader.integer())
+    }
+
+    private static func putSetting(_ writer: inout BinaryWriter, _ setting: TopicRecord.Setting) {
+        writer.put(setting.key)
+        writer.put(setting.value)
+    }
+
+    private static func settings(
+        _ reader: inout BinaryReader
+    ) throws(MalformedRecord) -> [TopicRecord.Setting] {
+        try reader.array(minimumBytes: 8) { reader throws(MalformedRecord) in
+            TopicRecord.Setting(key: try reader.string(), value: try reader.string())
+        }
+    }
+
+    static func put(_ sealed: SealedSegment, _ writer: inout BinaryWriter) {
+        writer.put(sealed.baseOffset)
+        writer.put(sealed.endOffset)
+        writer.put(sealed.size)
+        writer.put(sealed.batches)
+        writer.put(sealed.maxTimestamp)
+        writer.put(sealed.writtenAt)
+        writer.put(sealed.crc)
+        writer.put(sealed.timeIndexSize)
+        writer.put(sealed.timeIndexCRC)
+    }
+
+    static func sealed(_ reader: inout BinaryReader) throws(MalformedRecord) -> SealedSegment {
+        let sealed = SealedSegment(
+            baseOffset: try reader.integer(), endOffset: try reader.integer(), size: try reader.integer(),
+            batches: try reader.integer(), maxTimestamp: try reader.integer(), writtenAt: try reader.integer(),
+            crc: try reader.integer(), timeIndexSize: try reader.integer(), timeIndexCRC: try reader.integer())
+        guard 0 <= sealed.baseOffset, sealed.baseOffset <= sealed.endOffset, sealed.size >= 0 else {
+            throw MalformedRecord(reason: "a segment from \(sealed.baseOffset) to \(sealed.endOffset)")
+        }
+        return sealed
+    }
+
+    static func put(_ point: RecoveryPoint, _ writer: inout BinaryWriter) {
+        writer.put(point.baseOffset)
+        writer.put(point.position)
+        writer.put(point.offset)
+        writer.put(point.batches)
+        writer.put(point.maxTimestamp)
+        writer.put(point.firstTimestamp)
+        writer.put(point.crc)
+        writer.put(point.ceiling)
+    }
+
+    static func point(_ reader: inout BinaryReader) throws(MalformedRecord) -> RecoveryPoint {
+        let point = RecoveryPoint(
+            baseOffset: try reader.integer(), position: try reader.integer(), offset: try reader.integer(),
+            batches: try reader.integer(), maxTimestamp: try reader.integer(),
+            firstTimestamp: try reader.integer(), crc: try reader.integer(), ceiling: try reader.integer())
+        guard 0 <= point.baseOffset, point.baseOffset <= point.offset, point.position >= 0 else {
+            throw MalformedRecord(reason: "a recovery point at \(point.offset) in segment \(point.baseOffset)")
+        }
+        return point
+    }
+}

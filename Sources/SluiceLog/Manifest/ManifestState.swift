@@ -1,0 +1,123 @@
+// The store as its manifest describes it: topics, their partitions, segments and recovery points.
+//
+// (1) A pure fold: the same records give the same state, in the running store and at the next opening.
+// (2) Sealed segments of a partition are adjacent: each ends where the next begins, the last where the active one
+// begins. (3) A record about a partition or topic that does not exist changes nothing: it raced with a deletion.
+
+/// A partition as the manifest knows it.
+package struct PartitionManifest: Hashable, Sendable {
+    package var epoch: Int32 = 0
+    /// Kafka: log start offset.
+    package var logStart: Int64 = 0
+    /// Oldest first.
+    package var sealed: [SealedSegment] = []
+    /// Of the active segment.
+    package var recovery = RecoveryPoint.start(of: 0)
+
+    package init() {}
+}
+
+/// What the manifest says now.
+package struct ManifestState: Hashable, Sendable {
+    package var topics: [UniqueID: TopicRecord] = [:]
+    package var partitions: [PartitionKey: PartitionManifest] = [:]
+    /// Deleted topics whose directories may still be there.
+    package var leaving: [UniqueID: TopicRecord] = [:]
+    /// Of the last opening.
+    package var bootID = ""
+    package var lastWallMilliseconds: Int64 = 0
+    package var journalFloor: UInt64 = 0
+    /// Whether the last thing that happened was a close.
+    package var isClosed = true
+
+    package init() {}
+
+    package mutating func apply(_ record: ManifestRecord) {
+        switch record {
+        case .opened(let boot, let wall, let floor):
+            bootID = boot
+            lastWallMilliseconds = max(lastWallMilliseconds, wall)
+            journalFloor = floor
+            isClosed = false
+        case .closed(let wall):
+            lastWallMilliseconds = max(lastWallMilliseconds, wall)
+            isClosed = true
+        case .topicCreated(let topic):
+            guard topics[topic.id] == nil else { return }
+            topics[topic.id] = topic
+            addPartitions(topic.id, 0..<topic.partitions)
+        case .topicConfigured(let id, let settings): topics[id]?.settings = settings
+        case .partitionsAdded(let id, let total):
+            guard let old = topics[id]?.partitions, total > old else { return }
+            topics[id]?.partitions = total
+            addPartitions(id, old..<total)
+        case .topicDeleted(let id):
+            guard let topic = topics.removeValue(forKey: id) else { return }
+            leaving[id] = topic
+            for partition in 0..<topic.partitions {
+                partitions.removeValue(forKey: PartitionKey(topic: id, partition: partition))
+            }
+        case .topicForgotten(let id): leaving.removeValue(forKey: id)
+        case .rolled(let key, let sealed):
+            guard let partition = partitions[key], sealed.baseOffset == partition.recovery.baseOffset else { return }
+            var next = RecoveryPoint.start(of: sealed.endOffset)
+            next.ceiling = partition.recovery.ceiling
+            partitions[key]?.recovery = next
+            // An empty one leaves nothing behind.
+            if sealed.endOffset > partition.logStart { partitions[key]?.sealed.append(sealed) }
+        case .recoveryPoint(let key, let point):
+            guard point.baseOffset == partitions[key]?.recovery.baseOffset else { return }
+            partitions[key]?.recovery = point
+        case .logStart(let key, let offset):
+            guard let old = partitions[key]?.logStart, offset > old else { return }
+            partitions[key]?.logStart = offset
+            partitions[key]?.sealed.removeAll { $0.endOffset <= offset }
+        case .restarted(let key, let offset):
+            guard let partition = partitions[key], offset >= partition.recovery.baseOffset else { return }
+            partitions[key]?.logStart = offset
+            partitions[key]?.sealed = []
+            partitions[key]?.recovery = .start(of: offset)
+            partitions[key]?.recovery.ceiling = partition.recovery.ceiling
+        case .leaderEpoch(let key, let epoch):
+            guard let old = partitions[key]?.epoch else { return }
+            partitions[key]?.epoch = max(old, epoch)
+        }
+    }
+
+    private mutating func addPartitions(_ topic: UniqueID, _ numbers: Range<Int32>) {
+        for number in numbers { partitions[PartitionKey(topic: topic, partition: number)] = .init() }
+    }
+
+    /// The records that make this state from nothing: what a new manifest file begins with.
+    package var snapshot: [ManifestRecord] {
+        var records: [ManifestRecord] = []
+        func order(_ topics: [UniqueID: TopicRecord]) -> [TopicRecord] {
+            topics.values.sorted { ($0.id.high, $0.id.low) < ($1.id.high, $1.id.low) }
+        }
+        for topic in order(leaving) { records += [.topicCreated(topic), .topicDeleted(topic.id)] }
+        for topic in order(topics) {
+            records.append(.topicCreated(topic))
+            for number in 0..<topic.partitions {
+                let key = PartitionKey(topic: topic.id, partition: number)
+                guard let partition = partitions[key] else { continue }
+                append(partition, key, to: &records)
+            }
+        }
+        records.append(
+            .opened(bootID: bootID, wallMilliseconds: lastWallMilliseconds, journalFloor: journalFloor))
+        if isClosed { records.append(.closed(wallMilliseconds: lastWallMilliseconds)) }
+        return records
+    }
+
+    private func append(_ partition: PartitionManifest, _ key: PartitionKey, to records: inout [ManifestRecord]) {
+        if partition.epoch != 0 { records.append(.leaderEpoch(key, partition.epoch)) }
+        let first = partition.sealed.first?.baseOffset ?? partition.recovery.baseOffset
+        // Where the oldest segment begins, then where the log does: that may be inside the segment.
+        if first > 0 { records.append(.restarted(key, at: first)) }
+        if partition.logStart > first { records.append(.logStart(key, partition.logStart)) }
+        for sealed in partition.sealed { records.append(.rolled(key, sealed)) }
+        if partition.recovery != .start(of: partition.recovery.baseOffset) {
+            records.append(.recoveryPoint(key, partition.recovery))
+        }
+    }
+}

@@ -1,0 +1,182 @@
+// What the volume asks its caller to do, and what it is told of the outcome. JobRunner.swift does the work.
+//
+// (1) A job holds all it needs: it runs without the volume and without its lock. (2) At most one write job per
+// partition, one commit, one manifest job and one job of each slow kind are out at once. (3) While one is out, the
+// files that it names stay open: only the volume closes them, through a later job.
+
+/// Which kind of thread takes a job.
+public enum JobLane: Sendable {
+    /// Writes and commits: someone waits for them.
+    case append
+    /// Manifest, syncs behind the journal, rolls, removals.
+    case background
+}
+
+/// A batch on its way into a segment.
+struct PlacedBatch: Sendable {
+    var bytes: ByteSlice
+    var origin: BatchOrigin
+    var acks: Acks
+    var baseOffset: Int64
+    var nextOffset: Int64
+    var position: Int64
+    var maxTimestamp: Int64
+    var leaderEpoch: Int32
+    /// Set when the log gives the records their time; ms.
+    var appendTime: Int64?
+}
+
+/// A segment file: open already, or to be opened.
+struct SegmentFile: Sendable {
+    var paths: SegmentPaths
+    var directory: String
+    var id: FileID?
+    /// Whether the file's name may not be on the medium yet: the directories must be synced with it.
+    var isNameDirty: Bool
+    /// What `partition.metadata` says, for a partition without a directory.
+    var topic: UniqueID
+}
+
+public struct WriteJob: Sendable {
+    var partition: Int
+    var file: SegmentFile
+    var position: Int64
+    var batches: [PlacedBatch]
+    var crc: UInt32
+    var tail: IndexTail?
+    /// A file to be closed first, to stay within the budget of descriptors.
+    var evicted: FileID?
+    /// The batches are in the journal already: part of an atomic write.
+    var group: Int?
+}
+
+public struct CommitJob: Sendable {
+    /// Segments that are synced before the frame is written: large writes, and what lies before an atomic write.
+    var direct: [SyncTarget]
+    /// The frame: header and entry table, then the bytes of the batches; nil when all of it was synced directly.
+    var frame: JournalFrame?
+    var journal: FileID?
+    var members: [CommittedPart]
+    var groups: [Int]
+    /// The batches of those groups, which get their offsets here: they go to the journal first.
+    var placed: [PlacedBatch]
+}
+
+/// A journal frame that is ready to be written.
+struct JournalFrame: Sendable {
+    var slot: Int
+    var position: Int64
+    var sequence: UInt64
+    var table: [UInt8]
+    var slices: [ByteSlice]
+    /// Bytes in the file, padding included.
+    var bytes: Int
+}
+
+/// What a commit makes durable of one partition.
+struct CommittedPart: Sendable {
+    var partition: Int
+    var count: Int
+    var endOffset: Int64
+    var position: Int64
+    var isDirect: Bool
+}
+
+/// A segment to be synced, and what will then be its recovery point.
+struct SyncTarget: Sendable {
+    var partition: Int
+    var file: SegmentFile
+    var point: RecoveryPoint
+}
+
+public struct SyncJob: Sendable {
+    var targets: [SyncTarget]
+}
+
+public struct RollJob: Sendable {
+    var partition: Int
+    var file: SegmentFile
+    var tail: IndexTail
+    var sealed: SealedSegment
+}
+
+public struct ManifestJob: Sendable {
+    var records: [ManifestRecord]
+    var frame: [UInt8]
+    var sequence: UInt64
+    var file: FileID
+    var position: Int64
+    /// The number of a new file that begins with the whole state instead.
+    var replacement: Int?
+    var paths: StorePaths
+    var storeID: UniqueID
+}
+
+public struct RemoveJob: Sendable {
+    enum Target: Sendable {
+        case segments([SegmentPaths])
+        case topic(TopicRecord)
+        /// At the close: index entries that are still in memory.
+        case tails([(SegmentPaths, IndexTail)])
+    }
+    var target: Target
+    var paths: StorePaths
+    /// Closed first.
+    var close: [FileID] = []
+}
+
+public struct JournalJob: Sendable {
+    var paths: StorePaths
+    var number: Int
+    var bytes: Int
+}
+
+/// One piece of work for a thread that may wait for the disk.
+public enum IOJob: Sendable {
+    case write(WriteJob)
+    case commit(CommitJob)
+    case manifest(ManifestJob)
+    case sync(SyncJob)
+    case roll(RollJob)
+    case remove(RemoveJob)
+    /// Makes a journal file, full of zeros.
+    case journal(JournalJob)
+}
+
+/// What came of a job. Of the same case as the job.
+public enum IOResult: Sendable {
+    case write(WriteResult)
+    case commit(CommitResult)
+    case manifest(Result<ManifestPlace, IOError>)
+    case sync([SyncResult])
+    case roll(FileID?, IOError?)
+    case remove(IOError?)
+    case journal(Result<FileID, IOError>)
+}
+
+public struct WriteResult: Sendable {
+    /// Whole batches that are in the file.
+    var written: Int
+    var crc: UInt32
+    var file: FileID?
+    var error: IOError?
+    /// The file could not be cut back to a whole batch: what is behind is not known.
+    var isDirty = false
+}
+
+public struct CommitResult: Sendable {
+    var direct: [SyncResult]
+    /// nil when there was no frame, or it is on the medium.
+    var error: IOError?
+}
+
+public struct SyncResult: Sendable {
+    var partition: Int
+    var file: FileID?
+    var error: IOError?
+}
+
+public struct ManifestPlace: Sendable {
+    var file: FileID
+    var position: Int64
+}

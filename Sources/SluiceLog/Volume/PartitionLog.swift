@@ -1,0 +1,162 @@
+// The state of one partition: one struct, its verbs in the files Volume+*.swift.
+//
+//   | sealed … sealed |  active: synced | journalled | written | being written | queued
+//   ^ log start                         ^ recovery   ^ durable  ^ end
+//
+// (1) logStart <= durable.offset <= active.endOffset. (2) `queue` has no offsets; they are given when a write job is
+// taken, and taken back by nobody: a failed write gives none. (3) `uncommitted` is what is in the segment and waits for
+// a commit, in order. (4) While `isRolling`, `isRemoving` or `held`, no write job is taken.
+
+/// Where a submitted batch comes from, so that its sender can be told.
+public struct BatchOrigin: Hashable, Sendable {
+    /// A number that the shell gave to the sender.
+    public var producer: UInt32
+    /// The sender's own number for the batch.
+    public var number: UInt64
+    public init(producer: UInt32, number: UInt64) {
+        self.producer = producer
+        self.number = number
+    }
+}
+
+/// What an acknowledgement waits for. Kafka: acks.
+public enum Acks: Int, Comparable, Sendable {
+    /// Kafka: acks=0. The answer comes as for `written`; nobody need wait for it.
+    case none
+    /// Kafka: acks=1. The bytes are in the segment: they survive the process.
+    case written
+    /// Kafka: acks=all. The bytes are on the medium: they survive a loss of power.
+    case durable
+    public static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
+}
+
+/// A sealed batch that wants to be appended.
+public struct PreparedBatch: Sendable {
+    /// One whole batch; its base offset and epoch will be overwritten.
+    public var bytes: ByteSlice
+    public var recordCount: Int
+    public var maxTimestamp: Int64
+    public var origin: BatchOrigin
+    public init(bytes: ByteSlice, recordCount: Int, maxTimestamp: Int64, origin: BatchOrigin) {
+        self.bytes = bytes
+        self.recordCount = recordCount
+        self.maxTimestamp = maxTimestamp
+        self.origin = origin
+    }
+}
+
+/// A place in a log: the offset, and where its segment has it.
+struct LogPlace: Hashable, Sendable {
+    var offset: Int64
+    var position: Int64
+}
+
+/// A stretch of the active segment that is damaged although it was acknowledged.
+package struct DamagedRange: Hashable, Sendable {
+    package var file: String
+    package var position: Int64
+    /// The first position behind it that is whole again.
+    package var endPosition: Int64
+    /// The first offset behind it.
+    package var endOffset: Int64
+    package var reason: String
+}
+
+struct PartitionLog {
+    enum Condition {
+        case online
+        /// Reads outside the range work; appends do not.
+        case damaged(DamagedRange)
+        /// A sync or a cut failed: nothing is written until the store is opened again.
+        case stopped(IOError)
+        /// A segment is missing or short.
+        case offline(String)
+    }
+
+    enum Queued {
+        case batch(PreparedBatch, Acks)
+        /// This partition's part of an atomic write; the batch is in the group.
+        case group(Int)
+    }
+
+    let key: PartitionKey
+    let topic: String
+    let directory: String
+    var settings: LogSettings
+    var condition = Condition.online
+    var epoch: Int32
+    var logStart: Int64
+    var sealed: [SealedSegment]
+    var active: ActiveSegment
+    /// The end of what would survive a loss of power.
+    var durable: LogPlace
+    /// What a finished sync covers, and what of it the manifest has on record.
+    var synced: RecoveryPoint
+    var recorded: RecoveryPoint
+
+    var queue = RingQueue<Queued>()
+    var uncommitted = RingQueue<PlacedBatch>()
+    var uncommittedBytes = 0
+    /// The part of an atomic write that is in the journal, not yet in the segment.
+    var journalled: PlacedBatch?
+
+    var file: FileID?
+    var isNameDirty = true
+    var isReady = false
+    var isWriting = false
+    var isCommitting = false
+    var isSyncing = false
+    var isRolling = false
+    var isRollQueued = false
+    /// At the head of the queue waits an atomic write; or its commit is under way.
+    var heldBy: Int?
+    var isCommitQueued = false
+    var isSyncQueued = false
+    var isLeaving = false
+    /// When the oldest un-synced byte of a `written` topic was written; monotonic ns.
+    var dirtySince: Int64?
+
+    init(
+        key: PartitionKey, topic: String, directory: String, settings: LogSettings, manifest: PartitionManifest,
+        active: ActiveSegment
+    ) {
+        self.key = key
+        self.topic = topic
+        self.directory = directory
+        self.settings = settings
+        epoch = manifest.epoch
+        logStart = manifest.logStart
+        sealed = manifest.sealed
+        self.active = active
+        durable = LogPlace(offset: active.endOffset, position: active.size)
+        synced = active.point(ceiling: manifest.recovery.ceiling)
+        recorded = manifest.recovery
+    }
+
+    var paths: SegmentPaths { SegmentPaths(directory: directory, baseOffset: active.baseOffset) }
+
+    var segmentFile: SegmentFile {
+        SegmentFile(paths: paths, directory: directory, id: file, isNameDirty: isNameDirty, topic: key.topic)
+    }
+
+    /// The high watermark: what readers see ends here.
+    var visible: LogPlace {
+        settings.isDurable ? durable : LogPlace(offset: active.endOffset, position: active.size)
+    }
+
+    /// Whether any job that names its files is out.
+    var isBusy: Bool { isWriting || isCommitting || isSyncing || isRolling }
+
+    /// Whether all that was written is known to be on the medium in the segment itself.
+    var isClean: Bool { active.size == 0 || (synced.position == active.size && !isNameDirty) }
+
+    /// Why nothing can be appended; nil when it can.
+    var refusal: LogError? {
+        switch condition {
+        case .online: isLeaving ? .unknownTopic(topic) : nil
+        case .damaged(let range): .corrupt(file: range.file, position: range.position, reason: range.reason)
+        case .stopped(let error): .stopped(error)
+        case .offline(let reason): .offline(reason: reason)
+        }
+    }
+}

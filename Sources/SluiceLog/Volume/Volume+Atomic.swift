@@ -1,0 +1,189 @@
+// Appends to several partitions, all of them or none.
+//
+//   queued in each partition ─► at the head of all its queues ─► one journal frame, synced ─► written to each segment ─► answered
+//
+// (1) A partition at whose head an atomic write waits takes no write jobs: its place is decided by what was queued
+// before. Groups are queued in all their partitions under one lock, so that none waits for another in a circle.
+// (2) Once the frame is synced the write is decided. A segment that cannot be written then is tried again; until that
+// succeeds, or the next opening writes it from the journal, the partition takes nothing else.
+
+/// An atomic write on its way.
+struct AtomicGroup {
+    struct Part {
+        var number: Int
+        var batch: PreparedBatch
+        var expecting: Int64?
+        var appendTime: Int64?
+    }
+    var parts: [Part]
+    /// Partitions at whose head it has arrived.
+    var arrived: Set<Int> = []
+    /// Parts that are not in their segments yet.
+    var left = 0
+    var isAnswered = false
+    var isJournalled = false
+    var appended: [Int: AppendedBatch] = [:]
+}
+
+/// One partition's part of an atomic write.
+public struct AtomicPart: Sendable {
+    public var partition: Int
+    public var batch: PreparedBatch
+    /// The offset at which the partition must end, or nothing is appended.
+    public var expecting: Int64?
+    public init(partition: Int, batch: PreparedBatch, expecting: Int64? = nil) {
+        self.partition = partition
+        self.batch = batch
+        self.expecting = expecting
+    }
+}
+
+extension Volume {
+    /// Queues an append to several partitions, at most one batch for each, that happens as a whole or not at all.
+    ///
+    /// It is always durable. One completion per part, all successes or all failures.
+    /// Throws, and takes nothing: as `submit`; `tooLarge` above `Limits.atomicBytes` together.
+    public mutating func submit(atomic parts: [AtomicPart], now: Instant) throws(LogError) {
+        guard !parts.isEmpty else { return }
+        precondition(Set(parts.map(\.partition)).count == parts.count, "one batch for each partition")
+        var bytes = 0
+        for part in parts {
+            try checkAppend(part.partition, bytes: part.batch.bytes.count)
+            bytes += part.batch.bytes.count
+        }
+        guard bytes <= journal.frameBytes else { throw .tooLarge(bytes: bytes, limit: journal.frameBytes) }
+        guard parts.count <= journal.frameEntries else {
+            throw .tooLarge(bytes: parts.count * JournalEntry.bytes, limit: journal.frameEntries * JournalEntry.bytes)
+        }
+        let id = nextGroup
+        nextGroup += 1
+        groups[id] = AtomicGroup(
+            parts: parts.map { part in
+                let usesAppendTime = partitions[part.partition]?.settings.usesLogAppendTime == true
+                return AtomicGroup.Part(
+                    number: part.partition, batch: part.batch, expecting: part.expecting,
+                    appendTime: usesAppendTime ? now.wallMilliseconds : nil)
+            }, left: parts.count)
+        for part in parts {
+            partitions[part.partition]?.queue.append(.group(id))
+            markReady(part.partition)
+        }
+    }
+
+    /// The group is at the head of a partition's queue, and no write of that partition is out.
+    mutating func arrive(_ number: Int, at id: Int, now: Instant) {
+        guard let group = groups[id], let part = group.parts.first(where: { $0.number == number }),
+            let partition = partitions[number]
+        else {
+            // It failed meanwhile.
+            _ = partitions[number]?.queue.popFirst()
+            markReady(number)
+            return
+        }
+        if needsRoll(
+            partition, bytes: part.batch.bytes.count, records: part.batch.recordCount, part.batch.maxTimestamp)
+        {
+            startRoll(number)
+            return
+        }
+        if !partition.settings.isDurable,
+            !reserveOffsets(number, through: partition.active.endOffset + Int64(part.batch.recordCount))
+        {
+            return
+        }
+        partitions[number]?.heldBy = id
+        groups[id]?.arrived.insert(number)
+        if groups[id]?.arrived.count == group.parts.count { groupsReady.append(id) }
+    }
+
+    /// The partition whose end is not the one that the caller has seen.
+    func unexpectedEnd(_ group: AtomicGroup) -> LogError? {
+        for part in group.parts {
+            guard let expected = part.expecting, let partition = partitions[part.number] else { continue }
+            if partition.active.endOffset != expected {
+                return .unexpectedEnd(
+                    topic: partition.topic, partition: Int(partition.key.partition), is: partition.active.endOffset)
+            }
+        }
+        return nil
+    }
+
+    /// Nothing of the group is in the journal: it is refused as a whole.
+    mutating func failGroup(_ id: Int, _ error: LogError) {
+        guard let group = groups[id], !group.isJournalled else { return }
+        groups[id] = nil
+        for (index, part) in group.parts.enumerated() where !group.isAnswered {
+            answer(part.batch.origin, .failure(error), part: index)
+        }
+        for part in group.parts { release(part.number, from: id) }
+    }
+
+    /// The frame could not be synced: nobody knows whether the group will be there.
+    mutating func lostGroup(_ id: Int, _ error: IOError) {
+        failGroup(id, .indeterminate(reason: "\(error.operation) of \(error.path) failed with error \(error.errno)"))
+    }
+
+    /// The frame was not written; the group goes into another.
+    mutating func retryGroup(_ id: Int) {
+        guard let group = groups[id] else { return }
+        for part in group.parts { partitions[part.number]?.journalled = nil }
+        for part in group.parts {
+            if let refusal = partitions[part.number]?.refusal { return failGroup(id, refusal) }
+        }
+        groupsReady.append(id)
+    }
+
+    private mutating func release(_ number: Int, from id: Int) {
+        _ = with(number) { partition in
+            if partition.heldBy == id {
+                partition.heldBy = nil
+                partition.journalled = nil
+            }
+            partition.queue.keep { if case .group(id) = $0 { false } else { true } }
+        }
+        continueLeaving(number)
+        markReady(number)
+    }
+
+    /// The frame is on the medium: the group's batches go into their segments.
+    mutating func apply(_ id: Int) {
+        groups[id]?.isJournalled = true
+        for part in groups[id]?.parts ?? [] { markReady(part.number) }
+    }
+
+    /// One part was written to its segment, or could not be.
+    mutating func finishedPart(_ number: Int, of id: Int, _ result: WriteResult, now: Instant) {
+        guard let group = groups[id] else { return }
+        guard result.written > 0, let batch = partitions[number]?.journalled else {
+            retries.append(number)
+            retryAt = min(retryAt ?? .max, now.monotonicNanoseconds + Self.retryNanoseconds)
+            if let error = result.error, !group.isAnswered {
+                groups[id]?.isAnswered = true
+                let reason = "it is in the journal and will be appended when \(error.path) can be written again"
+                for (index, part) in group.parts.enumerated() {
+                    answer(part.batch.origin, .failure(.indeterminate(reason: reason)), part: index)
+                }
+            }
+            return
+        }
+        _ = with(number) { partition in
+            partition.journalled = nil
+            partition.heldBy = nil
+            _ = partition.queue.popFirst()
+            partition.durable = LogPlace(offset: partition.active.endOffset, position: partition.active.size)
+        }
+        completions.advanced.append(number)
+        if partitions[number]?.settings.isDurable == false { wroteWithoutCommit(number, now: now) }
+        groups[id]?.left -= 1
+        groups[id]?.appended[number] = AppendedBatch(baseOffset: batch.baseOffset, appendTime: batch.appendTime)
+        guard let done = groups[id], done.left == 0 else { return }
+        groups[id] = nil
+        guard !done.isAnswered else { return }
+        for (index, part) in done.parts.enumerated() {
+            guard let appended = done.appended[part.number] else { continue }
+            answer(part.batch.origin, .success(appended), part: index)
+        }
+    }
+
+    static var retryNanoseconds: Int64 { 100_000_000 }
+}

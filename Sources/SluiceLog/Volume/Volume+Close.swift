@@ -1,0 +1,83 @@
+// Closing: what was submitted is finished, everything is synced, and the manifest says so.
+//
+//   draining   nothing new is taken; queues and commits run empty
+//   syncing    every segment is synced
+//   recording  index entries are written; recovery points and the close go into the manifest
+//
+// A store that is not closed loses nothing: its next opening has more to read.
+
+extension Volume {
+    /// Begins to close. `Completions.closed` tells the end; jobs must be run until then.
+    public mutating func close(now: Instant) {
+        guard closing == .open else { return }
+        closing = .draining
+        advanceClosing(now: now)
+    }
+
+    /// Whether it has been closed, well or not.
+    public var isClosed: Bool { closing == .closed }
+
+    mutating func advanceClosing(now: Instant) {
+        if closing == .draining, isDrained {
+            closing = .syncing
+            for number in partitions.indices { requestSync(number) }
+        }
+        if closing == .syncing, isDrained, failure != nil || isSynced {
+            closing = .recording
+            var tails: [(SegmentPaths, IndexTail)] = []
+            for number in partitions.indices {
+                guard let paths = partitions[number]?.paths, let tail = partitions[number]?.active.takeTail(),
+                    !tail.isEmpty
+                else { continue }
+                tails.append((paths, tail))
+            }
+            removals.append(RemoveJob(target: .tails(tails), paths: paths))
+            manifest.pointsAreUrgent = true
+            if failure == nil, !isUnclean {
+                manifest.add(.closed(wallMilliseconds: now.wallMilliseconds), .closed)
+            }
+        }
+        if closing == .recording, removals.isEmpty, !isRemoveOut, !manifest.isOut, failure != nil || isUnclean {
+            closing = .closed
+        }
+        if closing == .closed, !isCloseTold, removals.isEmpty, !isRemoveOut {
+            isCloseTold = true
+            completions.closed = .success(())
+        }
+    }
+
+    private var isDrained: Bool {
+        guard writesOut == 0, !isCommitOut, !isSyncOut, !isRollOut, !isJournalOut else { return false }
+        if failure != nil { return true }
+        guard groups.values.allSatisfy(\.isAnswered), leavingRequests.isEmpty, rollReady.isEmpty, manifest.queue.isEmpty, !manifest.isOut,
+            removals.isEmpty, !isRemoveOut
+        else { return false }
+        return partitions.allSatisfy { partition in
+            guard let partition else { return true }
+            if case .stopped = partition.condition { return true }
+            if partition.journalled != nil { return true }
+            return partition.queue.isEmpty && partition.uncommitted.isEmpty && !partition.isRolling
+        }
+    }
+
+    private var isSynced: Bool {
+        partitions.allSatisfy { partition in
+            guard let partition else { return true }
+            if case .stopped = partition.condition { return true }
+            return partition.isClean || partition.file == nil
+        }
+    }
+
+    /// Whether the next opening has something to mend: then the manifest must not call the store closed.
+    private var isUnclean: Bool {
+        !groups.isEmpty
+            || partitions.contains { partition in
+                if case .stopped = partition?.condition { true } else { false }
+            }
+    }
+
+    /// Every file that is open, to be closed by the caller once the volume is done with.
+    package var openFiles: [FileID] {
+        [manifest.file] + journal.files.map(\.file) + partitions.compactMap { $0?.file }
+    }
+}

@@ -1,0 +1,245 @@
+// Making what was written durable: one journal frame and one sync for all partitions that wait.
+//
+// A partition goes into the frame with everything that it has uncommitted, or is synced directly: when it has so much
+// that writing it twice would cost more than a sync of its own, and on a `written` topic, whose earlier bytes are in no
+// journal. Atomic writes are placed last: by then nothing uncommitted lies before them.
+
+extension Volume {
+    /// Puts a partition in line for the next commit, once.
+    mutating func queueCommit(_ number: Int) {
+        let added: Bool? = with(number) { partition in
+            guard !partition.isCommitQueued, !partition.uncommitted.isEmpty else { return false }
+            partition.isCommitQueued = true
+            return true
+        }
+        if added == true { commitReady.append(number) }
+    }
+
+    mutating func takeCommit(now: Instant) -> CommitJob? {
+        guard failure == nil, !isCommitOut, !(commitReady.isEmpty && groupsReady.isEmpty) else { return nil }
+        var plan = CommitPlan()
+        planPartitions(&plan)
+        planGroups(&plan)
+        guard !plan.isEmpty else { return nil }
+        let job = plan.entries.isEmpty ? CommitJob(plan) : framed(&plan)
+        guard let job else { return nil }
+        for part in job.members { partitions[part.partition]?.isCommitting = true }
+        for target in job.direct { partitions[target.partition]?.isCommitting = true }
+        commitReady.keep { number in
+            guard let partition = partitions[number] else { return false }
+            guard partition.isCommitting || partition.uncommitted.isEmpty else { return true }
+            partitions[number]?.isCommitQueued = false
+            return false
+        }
+        isCommitOut = true
+        writesSinceCommit = 0
+        return job
+    }
+
+    private mutating func planPartitions(_ plan: inout CommitPlan) {
+        for index in 0..<commitReady.count {
+            let number = commitReady[index]
+            guard let partition = partitions[number], let first = partition.uncommitted.first,
+                !partition.isSyncing
+            else { continue }
+            let bytes = partition.uncommittedBytes
+            // With something between the durable end and the first that waits, the journal alone would have a hole.
+            let isDirect = !partition.settings.isDurable || partition.durable.offset < first.baseOffset
+                || bytes >= min(configuration.directBytes, journal.frameBytes + 1) || journal.isMissing
+            if !isDirect {
+                guard plan.bytes + bytes <= journal.frameBytes, plan.entries.count < journal.frameEntries else {
+                    continue
+                }
+            }
+            plan.members.append(
+                CommittedPart(
+                    partition: number, count: partition.uncommitted.count, endOffset: partition.active.endOffset,
+                    position: partition.active.size, isDirect: isDirect))
+            if isDirect {
+                plan.direct.append(target(partition, number))
+            } else {
+                plan.add(partition)
+            }
+        }
+    }
+
+    private mutating func planGroups(_ plan: inout CommitPlan) {
+        while let id = groupsReady.first {
+            guard let group = groups[id] else {
+                _ = groupsReady.popFirst()
+                continue
+            }
+            if let error = unexpectedEnd(group) {
+                _ = groupsReady.popFirst()
+                failGroup(id, error)
+                continue
+            }
+            let bytes = group.parts.reduce(0) { $0 + $1.batch.bytes.count }
+            let fits = plan.bytes + bytes <= journal.frameBytes || plan.entries.isEmpty
+            let free = group.parts.allSatisfy { isFree($0.number, plan) }
+            guard fits, free, plan.entries.count + group.parts.count <= journal.frameEntries || plan.entries.isEmpty
+            else { return }
+            _ = groupsReady.popFirst()
+            for part in group.parts { place(part, of: id, &plan) }
+            plan.groups.append(id)
+        }
+    }
+
+    /// Whether all that lies before an atomic write in a partition is durable, or will be by this commit.
+    private func isFree(_ number: Int, _ plan: CommitPlan) -> Bool {
+        guard let partition = partitions[number], !partition.isSyncing else { return false }
+        return partition.uncommitted.isEmpty || plan.members.contains { $0.partition == number }
+    }
+
+    private mutating func place(_ part: AtomicGroup.Part, of id: Int, _ plan: inout CommitPlan) {
+        guard let partition = partitions[part.number] else { return }
+        let isCovered = plan.direct.contains { $0.partition == part.number }
+        let isMember = plan.members.contains { $0.partition == part.number }
+        if partition.durable.offset < partition.active.endOffset, !isCovered, !isMember {
+            plan.direct.append(target(partition, part.number))
+        }
+        let placed = PlacedBatch(
+            bytes: part.batch.bytes, origin: part.batch.origin, acks: .durable,
+            baseOffset: partition.active.endOffset,
+            nextOffset: partition.active.endOffset + Int64(part.batch.recordCount),
+            position: partition.active.size, maxTimestamp: part.appendTime ?? part.batch.maxTimestamp,
+            leaderEpoch: partition.epoch, appendTime: part.appendTime)
+        partitions[part.number]?.journalled = placed
+        plan.placed.append(placed)
+        plan.covered.append((part.number, placed.nextOffset))
+        plan.add(partition, [placed])
+    }
+
+    private func target(_ partition: PartitionLog, _ number: Int) -> SyncTarget {
+        SyncTarget(
+            partition: number, file: partition.segmentFile, point: partition.active.point(ceiling: 0))
+    }
+
+    /// The job with its place in the journal; nil, with everything as it was, when there is no room now.
+    private mutating func framed(_ plan: inout CommitPlan) -> CommitJob? {
+        let size = Journal.frameSize(entries: plan.entries.count, bytes: plan.bytes)
+        guard let switched = journal.makeRoom(size), let slot = journal.current else {
+            undoPlacing(plan)
+            syncJournalHolders()
+            return nil
+        }
+        if switched { syncJournalHolders() }
+        var job = CommitJob(plan)
+        var table = BinaryWriter()
+        table.put(plan.entries) { $1.encode(into: &$0) }
+        job.frame = JournalFrame(
+            slot: slot, position: journal.files[slot].position, sequence: journal.nextSequence,
+            table: table.bytes, slices: plan.slices, bytes: size)
+        job.journal = journal.files[slot].file
+        journal.nextSequence += 1
+        journal.files[slot].position += Int64(size)
+        for part in plan.members where !part.isDirect {
+            journal.files[slot].coverage[part.partition] = part.endOffset
+        }
+        for (number, end) in plan.covered { journal.files[slot].coverage[number] = end }
+        return job
+    }
+
+    private mutating func undoPlacing(_ plan: CommitPlan) {
+        var ready = plan.groups
+        while let id = groupsReady.popFirst() { ready.append(id) }
+        for id in ready { groupsReady.append(id) }
+        for (number, _) in plan.covered { partitions[number]?.journalled = nil }
+    }
+
+    /// Asks for the syncs that free the files behind the current one.
+    mutating func syncJournalHolders() {
+        for number in journal.holders.sorted() {
+            requestSync(number)
+            if let partition = partitions[number], partition.isClean { manifest.pendingPoints.insert(number) }
+        }
+        manifest.pointsAreUrgent = true
+    }
+
+    mutating func finishedCommit(_ job: CommitJob, _ result: CommitResult, now: Instant) {
+        isCommitOut = false
+        for part in job.members { partitions[part.partition]?.isCommitting = false }
+        for target in job.direct { partitions[target.partition]?.isCommitting = false }
+        for (target, outcome) in zip(job.direct, result.direct) {
+            if let error = outcome.error {
+                stop(target.partition, error)
+            } else {
+                synced(target)
+            }
+        }
+        // A sync that must come before the frame failed: the frame was not written, the next one takes its place.
+        let isBlocked = job.frame != nil && !job.groups.isEmpty && result.direct.contains { $0.error != nil }
+        if let error = result.error, job.frame != nil, !isBlocked {
+            for id in job.groups { lostGroup(id, error) }
+            stopAll(error)
+        } else {
+            if isBlocked, let frame = job.frame {
+                journal.files[frame.slot].position = frame.position
+                journal.nextSequence = frame.sequence
+            }
+            for part in job.members { committed(part, isWritten: !isBlocked) }
+            for id in job.groups { isBlocked ? retryGroup(id) : apply(id) }
+        }
+        for part in job.members { settle(part.partition) }
+        for target in job.direct { settle(target.partition) }
+        retryFiles()
+    }
+
+    /// What a partition may do again when a job of it has ended.
+    mutating func settle(_ number: Int) {
+        continueLeaving(number)
+        queueCommit(number)
+        if partitions[number]?.isRolling == true { startRoll(number) }
+        markReady(number)
+    }
+
+    private mutating func committed(_ part: CommittedPart, isWritten: Bool) {
+        guard let partition = partitions[part.partition], partition.refusal == nil || partition.isLeaving else { return }
+        // Not written: it stays uncommitted and goes into the next frame.
+        guard part.isDirect || isWritten else { return }
+        for _ in 0..<part.count {
+            guard let batch = partitions[part.partition]?.uncommitted.popFirst() else { break }
+            partitions[part.partition]?.uncommittedBytes -= batch.bytes.count
+            if partition.answersAtCommit(batch) { answer(batch) }
+        }
+        if part.endOffset > partition.durable.offset {
+            partitions[part.partition]?.durable = LogPlace(offset: part.endOffset, position: part.position)
+        }
+        if partition.settings.isDurable { completions.advanced.append(part.partition) }
+    }
+}
+
+/// What the next commit will hold, before a place in the journal is found for it.
+struct CommitPlan {
+    var direct: [SyncTarget] = []
+    var entries: [JournalEntry] = []
+    var slices: [ByteSlice] = []
+    var bytes = 0
+    var members: [CommittedPart] = []
+    var groups: [Int] = []
+    var placed: [PlacedBatch] = []
+    var covered: [(number: Int, nextOffset: Int64)] = []
+
+    var isEmpty: Bool { members.isEmpty && groups.isEmpty }
+
+    /// One entry for batches that lie one after another.
+    mutating func add(_ partition: PartitionLog, _ batches: [PlacedBatch]? = nil) {
+        let batches = batches ?? (0..<partition.uncommitted.count).map { partition.uncommitted[$0] }
+        guard let first = batches.first, let last = batches.last else { return }
+        let length = batches.reduce(0) { $0 + $1.bytes.count }
+        entries.append(
+            JournalEntry(
+                key: partition.key, segmentBase: partition.active.baseOffset, baseOffset: first.baseOffset,
+                nextOffset: last.nextOffset, position: first.position, length: length))
+        slices.append(contentsOf: batches.map(\.bytes))
+        bytes += length
+    }
+}
+
+extension CommitJob {
+    init(_ plan: CommitPlan) {
+        self.init(
+            direct: plan.direct, frame: nil, journal: nil, members: plan.members, groups: plan.groups,
+            placed: plan.placed)
+    }
+}

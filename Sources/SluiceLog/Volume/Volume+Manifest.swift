@@ -1,0 +1,145 @@
+// Recording what changed, and acting on it.
+
+extension Volume {
+    mutating func takeManifest(now: Instant) -> ManifestJob? {
+        guard failure == nil, manifest.isDue(configuration, now: now.monotonicNanoseconds) else { return nil }
+        manifest.retryAt = nil
+        manifest.out = manifest.queue
+        manifest.queue = []
+        manifest.pointsOut = []
+        for number in manifest.pendingPoints.sorted() {
+            guard let partition = partitions[number], !partition.isLeaving else { continue }
+            var point = partition.synced
+            point.ceiling = nextCeiling(partition)
+            manifest.pointsOut.append((number, point))
+        }
+        manifest.pendingPoints = []
+        manifest.pointsAreUrgent = false
+        manifest.lastPointAt = now.monotonicNanoseconds
+        var records = manifest.out.map(\.record)
+        for (number, point) in manifest.pointsOut {
+            guard let key = partitions[number]?.key else { continue }
+            // In front: a roll in the same frame begins the next segment.
+            records.insert(.recoveryPoint(key, point), at: 0)
+        }
+        guard !records.isEmpty else { return nil }
+        manifest.isOut = true
+        let sequence = manifest.nextSequence
+        if manifest.position > manifest.replaceAbove {
+            var state = manifest.state
+            for record in records { state.apply(record) }
+            return ManifestJob(
+                records: state.snapshot, frame: [], sequence: sequence, file: manifest.file, position: 0,
+                replacement: manifest.number + 1, paths: paths, storeID: storeID)
+        }
+        return ManifestJob(
+            records: records, frame: ManifestFile.encode(records, sequence: sequence, storeID: storeID),
+            sequence: sequence, file: manifest.file, position: manifest.position, replacement: nil, paths: paths,
+            storeID: storeID)
+    }
+
+    mutating func finishedManifest(
+        _ job: ManifestJob, _ result: Result<ManifestPlace, IOError>, now: Instant
+    ) {
+        manifest.isOut = false
+        switch result {
+        case .success(let place):
+            manifest.nextSequence = job.sequence + 1
+            manifest.file = place.file
+            manifest.position = place.position
+            if let number = job.replacement {
+                manifest.number = number
+                manifest.replaceAbove = max(configuration.manifestBytes, 2 * place.position)
+            }
+            let points = manifest.pointsOut
+            let entries = manifest.out
+            manifest.pointsOut = []
+            manifest.out = []
+            for (number, point) in points { recorded(number, point) }
+            for entry in entries {
+                manifest.state.apply(entry.record)
+                happened(entry.effect, now: now)
+            }
+        case .failure(let error): failedManifest(job, error, now: now)
+        }
+    }
+
+    private mutating func recorded(_ number: Int, _ point: RecoveryPoint) {
+        guard let partition = partitions[number] else { return }
+        manifest.state.apply(.recoveryPoint(partition.key, point))
+        guard partition.active.baseOffset == point.baseOffset else { return }
+        partitions[number]?.recorded = point
+        journal.release(number, through: point.offset)
+        markReady(number)
+    }
+
+    /// A full disk passes; a failed sync does not.
+    private mutating func failedManifest(_ job: ManifestJob, _ error: IOError, now: Instant) {
+        let entries = manifest.out
+        for (number, _) in manifest.pointsOut { manifest.pendingPoints.insert(number) }
+        manifest.out = []
+        manifest.pointsOut = []
+        if job.replacement != nil {
+            // The old file is still good and open. The half-made one is written over by the next attempt.
+            manifest.replaceAbove = manifest.position + configuration.manifestBytes
+            manifest.queue = entries + manifest.queue
+            return
+        }
+        guard error.operation == "pwritev" || error.operation == "write" else {
+            manifest.queue = entries + manifest.queue
+            return stopAll(error)
+        }
+        var kept: [ManifestLog.Entry] = []
+        for entry in entries {
+            if let request = entry.effect.request {
+                refused(entry.effect)
+                completions.requests.append((request, .failure(.io(error))))
+            } else {
+                kept.append(entry)
+            }
+        }
+        manifest.queue = kept + manifest.queue
+        manifest.retryAt = now.monotonicNanoseconds + Self.retryNanoseconds
+    }
+
+    /// A request was not recorded: what had been set aside for it is given back.
+    private mutating func refused(_ effect: ManifestEffect) {
+        switch effect {
+        case .topicCreated(let topic, _, _): topicIDs[topic.name] = nil
+        case .topicDeleted(let id, _): stay(id)
+        default: break
+        }
+    }
+
+    mutating func failRequests(_ error: IOError) {
+        for entry in manifest.queue + manifest.out {
+            if let request = entry.effect.request {
+                completions.requests.append((request, .failure(.stopped(error))))
+            }
+        }
+        for (_, request) in leavingRequests { completions.requests.append((request, .failure(.stopped(error)))) }
+        leavingRequests = [:]
+        manifest.queue = []
+    }
+
+    private mutating func happened(_ effect: ManifestEffect, now: Instant) {
+        switch effect {
+        case .nothing: break
+        case .rolled(let number, let sealed, let file): switchSegment(number, sealed, file)
+        case .logStart(let number, let request): movedLogStart(number, request)
+        case .topicCreated(let topic, let settings, let request):
+            addPartitions(of: topic, from: 0, settings)
+            completions.requests.append((request, .success(Int64(topic.partitions))))
+        case .topicConfigured(let id, let settings, let request):
+            for number in numbers(of: id) { partitions[number]?.settings = settings }
+            for number in numbers(of: id) { reconfigured(number, now: now) }
+            completions.requests.append((request, .success(0)))
+        case .partitionsAdded(let id, let request): addedPartitions(id, request)
+        case .topicDeleted(let id, let request): removeTopic(id, request)
+        case .topicForgotten(let topic, let request):
+            topicIDs[topic.name] = nil
+            if let request { completions.requests.append((request, .success(0))) }
+        case .closed: closing = .closed
+        }
+    }
+}

@@ -1,0 +1,100 @@
+// Records that go: by age, by size, on request. A segment's files are removed after the manifest has the new log start.
+
+extension Volume {
+    /// Deletes what the topics' retention says, whole sealed segments, oldest first.
+    ///
+    /// - Parameter wall: the time that ages are counted to, ms; the caller guards it against a clock that jumped.
+    package mutating func enforceRetention(wall: Int64) {
+        guard closing == .open, failure == nil else { return }
+        for number in partitions.indices {
+            guard let partition = partitions[number], !partition.isLeaving, partition.refusal == nil else { continue }
+            if let start = partition.retainedStart(wall: wall), start > partition.logStart {
+                manifest.add(.logStart(partition.key, start), .logStart(number, request: nil))
+            } else if partition.activeIsExpired(wall: wall) {
+                startRoll(number)
+            }
+        }
+    }
+
+    /// Deletes the records before `offset`, at most up to the high watermark. The answer's value is the new log start.
+    ///
+    /// Throws `offsetOutOfRange`, `unknownPartition`, `closed`, `stopped`. Past a damaged range it makes the partition
+    /// writable again.
+    package mutating func deleteRecords(_ number: Int, before offset: Int64, request: UInt64) throws(LogError) {
+        guard closing == .open else { throw .closed }
+        if let failure { throw .stopped(failure) }
+        guard partitions.indices.contains(number), let partition = partitions[number], !partition.isLeaving else {
+            throw .unknownPartition(topic: "", partition: number)
+        }
+        let end = partition.visible.offset
+        guard offset >= 0, offset <= end else {
+            throw .offsetOutOfRange(requested: offset, valid: partition.logStart..<max(end, partition.logStart))
+        }
+        guard offset > partition.logStart else {
+            return completions.requests.append((request, .success(partition.logStart)))
+        }
+        manifest.add(.logStart(partition.key, offset), .logStart(number, request: request))
+    }
+
+    /// The new log start is on record.
+    mutating func movedLogStart(_ number: Int, _ request: UInt64?) {
+        guard let before = partitions[number], let state = manifest.state.partitions[before.key] else {
+            if let request { completions.requests.append((request, .failure(.unknownTopic("")))) }
+            return
+        }
+        let gone = before.sealed.filter { $0.endOffset <= state.logStart }
+        partitions[number]?.logStart = state.logStart
+        partitions[number]?.sealed.removeAll { $0.endOffset <= state.logStart }
+        if !gone.isEmpty {
+            let files = gone.map { SegmentPaths(directory: before.directory, baseOffset: $0.baseOffset) }
+            removals.append(RemoveJob(target: .segments(files), paths: paths))
+            completions.events.append(
+                .segmentsRemoved(
+                    topic: before.topic, partition: Int(before.key.partition), count: gone.count,
+                    bytes: gone.reduce(0) { $0 + $1.size }))
+        }
+        if case .damaged(let range) = before.condition, state.logStart >= range.endOffset {
+            partitions[number]?.condition = .online
+        }
+        // Nothing of the active segment is left to be read.
+        if state.logStart >= before.active.endOffset, before.active.size > 0 { startRoll(number) }
+        if let request { completions.requests.append((request, .success(state.logStart))) }
+    }
+}
+
+extension PartitionLog {
+    /// Where retention would let the log begin; nil when nothing may go.
+    func retainedStart(wall: Int64) -> Int64? {
+        var start: Int64?
+        var bytes = sealed.reduce(active.size) { $0 + $1.size }
+        // By age at most a tenth in one pass: a clock that is wrong does not empty a topic.
+        var agedLeft = max(1, sealed.count / 10)
+        for segment in sealed {
+            let isAged = settings.retentionMilliseconds.map {
+                isOlder(max(segment.maxTimestamp, segment.writtenAt), than: $0, at: wall)
+            }
+            let isExcess = settings.retentionBytes.map { bytes - segment.size >= $0 }
+            if isExcess == true {
+                start = segment.endOffset
+            } else if isAged == true, agedLeft > 0 {
+                agedLeft -= 1
+                start = segment.endOffset
+            } else {
+                break
+            }
+            bytes -= segment.size
+        }
+        return start
+    }
+
+    /// Whether all of the active segment is old enough to go, and nothing but a roll keeps it.
+    func activeIsExpired(wall: Int64) -> Bool {
+        guard let age = settings.retentionMilliseconds, active.size > 0, !isRolling else { return false }
+        return isOlder(max(active.maxTimestamp, active.lastWrite), than: age, at: wall)
+    }
+
+    private func isOlder(_ time: Int64, than age: Int64, at wall: Int64) -> Bool {
+        let difference = wall.subtractingReportingOverflow(time)
+        return !difference.overflow && difference.partialValue > age
+    }
+}

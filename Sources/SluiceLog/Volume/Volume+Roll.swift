@@ -1,0 +1,99 @@
+// Beginning a new segment.
+//
+//   1. No write is taken any more; what was written becomes durable.
+//   2. Roll job: the index entries are written, the log is synced.              a crash here: nothing happened
+//   3. The manifest records the seal and the new base offset.                   a crash here: an empty active segment
+//   4. The switch in memory. The next write makes the new file.
+
+extension Volume {
+    /// Kafka: segment.bytes, segment.ms, and the reach of an index entry.
+    func needsRoll(_ partition: PartitionLog, bytes: Int, records: Int, _ timestamp: Int64) -> Bool {
+        let active = partition.active
+        guard active.size > 0 else { return false }
+        if active.size + Int64(bytes) > partition.settings.segmentBytes { return true }
+        if active.endOffset + Int64(records) - active.baseOffset > Int64(Int32.max) { return true }
+        // Timestamps are the users' and may be anything: the difference must not overflow.
+        let age = timestamp.subtractingReportingOverflow(active.firstTimestamp)
+        return active.firstTimestamp >= 0
+            && (age.overflow ? timestamp > 0 : age.partialValue > partition.settings.segmentMilliseconds)
+    }
+
+    /// Rolls the active segment as soon as nothing of it is under way.
+    mutating func startRoll(_ number: Int) {
+        guard let partition = partitions[number], !partition.isRollQueued, partition.journalled == nil,
+            partition.refusal == nil || partition.isLeaving == false
+        else { return }
+        if case .stopped = partition.condition { return }
+        partitions[number]?.isRolling = true
+        guard !partition.isWriting, !partition.isCommitting, !partition.isSyncing else { return }
+        guard partition.uncommitted.isEmpty else { return queueCommit(number) }
+        partitions[number]?.isRollQueued = true
+        rollReady.append(number)
+    }
+
+    mutating func takeRoll(now: Instant) -> RollJob? {
+        guard failure == nil, !isRollOut else { return nil }
+        while let number = rollReady.popFirst() {
+            guard let partition = partitions[number], let tail = partitions[number]?.active.takeTail(),
+                let active = partitions[number]?.active
+            else { continue }
+            isRollOut = true
+            let sealed = SealedSegment(
+                baseOffset: active.baseOffset, endOffset: active.endOffset, size: active.size,
+                batches: active.batches, maxTimestamp: active.maxTimestamp, writtenAt: active.lastWrite,
+                crc: active.crc, timeIndexSize: active.tail.timePosition, timeIndexCRC: active.timeIndexCRC)
+            return RollJob(partition: number, file: partition.segmentFile, tail: tail, sealed: sealed)
+        }
+        return nil
+    }
+
+    mutating func finishedRoll(_ job: RollJob, _ file: FileID?, _ error: IOError?, now: Instant) {
+        isRollOut = false
+        if job.file.id == nil, let file {
+            // Opened for the sync alone.
+            removals.append(RemoveJob(target: .segments([]), paths: paths, close: [file]))
+        }
+        guard let partition = partitions[job.partition] else { return }
+        if let error {
+            partitions[job.partition]?.isRolling = false
+            partitions[job.partition]?.isRollQueued = false
+            // A file that could not be opened has not failed: the next append tries again.
+            if error.operation == "open" {
+                failQueue(job.partition, .io(error))
+            } else {
+                stop(job.partition, error)
+            }
+            settle(job.partition)
+            return
+        }
+        manifest.add(.rolled(partition.key, job.sealed), .rolled(job.partition, job.sealed, job.file.id))
+    }
+
+    /// The seal is on record: the log goes on in a new segment.
+    mutating func switchSegment(_ number: Int, _ sealed: SealedSegment, _ file: FileID?) {
+        guard let partition = partitions[number] else { return }
+        _ = with(number) { partition in
+            if sealed.endOffset > partition.logStart { partition.sealed.append(sealed) }
+            let ceiling = partition.recorded.ceiling
+            let lastWrite = partition.active.lastWrite
+            partition.active = ActiveSegment(baseOffset: sealed.endOffset)
+            partition.active.lastWrite = lastWrite
+            partition.durable = LogPlace(offset: sealed.endOffset, position: 0)
+            partition.synced = .start(of: sealed.endOffset)
+            partition.recorded = .start(of: sealed.endOffset)
+            partition.recorded.ceiling = ceiling
+            partition.file = nil
+            partition.isNameDirty = true
+            partition.isRolling = false
+            partition.isRollQueued = false
+        }
+        if partition.file != nil { openCount -= 1 }
+        let gone = sealed.endOffset <= partition.logStart ? [SegmentPaths(directory: partition.directory, baseOffset: sealed.baseOffset)] : []
+        if file != nil || !gone.isEmpty {
+            removals.append(RemoveJob(target: .segments(gone), paths: paths, close: file.map { [$0] } ?? []))
+        }
+        journal.release(number, through: sealed.endOffset)
+        settle(number)
+        retryFiles()
+    }
+}

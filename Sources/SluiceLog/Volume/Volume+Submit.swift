@@ -1,0 +1,113 @@
+// Taking batches, and failing them.
+
+extension Volume {
+    /// Queues a batch for a partition. The answer comes as a completion with the batch's origin.
+    ///
+    /// Throws, and takes nothing: `unknownPartition`, `tooLarge`, `corrupt`, `stopped`, `offline`, `closed`.
+    /// - Complexity: O(1).
+    public mutating func submit(_ batch: PreparedBatch, to number: Int, _ acks: Acks) throws(LogError) {
+        try checkAppend(number, bytes: batch.bytes.count)
+        partitions[number]?.queue.append(.batch(batch, acks))
+        markReady(number)
+    }
+
+    /// Why an append of so many bytes to the partition cannot even be queued.
+    func checkAppend(_ number: Int, bytes: Int) throws(LogError) {
+        guard closing == .open else { throw .closed }
+        guard partitions.indices.contains(number), let partition = partitions[number] else {
+            throw .unknownPartition(topic: "", partition: number)
+        }
+        if let refusal = partition.refusal { throw refusal }
+        if let failure { throw .stopped(failure) }
+        let limit = min(partition.settings.maxMessageBytes, Limits.batchBytes)
+        guard bytes <= limit else { throw .tooLarge(bytes: bytes, limit: limit) }
+    }
+
+    /// Puts a partition in line for a write job, once.
+    mutating func markReady(_ number: Int) {
+        let wants: Bool? = with(number) { partition in
+            guard !partition.isReady, !partition.isWriting, !partition.isRolling else { return false }
+            guard partition.journalled != nil || (partition.heldBy == nil && !partition.queue.isEmpty) else {
+                return false
+            }
+            partition.isReady = true
+            return true
+        }
+        if wants == true { writeReady.append(number) }
+    }
+
+    mutating func answer(_ origin: BatchOrigin, _ result: Result<AppendedBatch, LogError>, part: Int = 0) {
+        completions.appends.append(AppendCompletion(origin: origin, part: part, result: result))
+    }
+
+    mutating func answer(_ batch: PlacedBatch) {
+        answer(
+            batch.origin, .success(AppendedBatch(baseOffset: batch.baseOffset, appendTime: batch.appendTime)))
+    }
+
+    /// Fails what waits in a partition's queue: all of it, or what one producer put there.
+    mutating func failQueue(_ number: Int, _ error: LogError, of producer: UInt32? = nil) {
+        var failed: [BatchOrigin] = []
+        var failedGroups: [Int] = []
+        _ = with(number) { partition in
+            partition.queue.keep { queued in
+                switch queued {
+                case .batch(let batch, _):
+                    guard producer == nil || batch.origin.producer == producer else { return true }
+                    failed.append(batch.origin)
+                    return false
+                case .group(let group):
+                    // Removed from the queue by the failing of the group, which looks into it.
+                    if producer == nil { failedGroups.append(group) }
+                    return true
+                }
+            }
+        }
+        for origin in failed { answer(origin, .failure(error)) }
+        for group in failedGroups { failGroup(group, error) }
+    }
+
+    /// A sync or a cut failed: the partition is not written again before the next opening.
+    mutating func stop(_ number: Int, _ error: IOError) {
+        guard let partition = partitions[number] else { return }
+        if case .stopped = partition.condition { return }
+        if case .offline = partition.condition { return }
+        partitions[number]?.condition = .stopped(error)
+        completions.events.append(
+            .partitionStopped(topic: partition.topic, partition: Int(partition.key.partition), error))
+        failUncommitted(number, error)
+        failQueue(number, .stopped(error))
+    }
+
+    mutating func failUncommitted(_ number: Int, _ error: IOError) {
+        var waiting: [BatchOrigin] = []
+        _ = with(number) { partition in
+            while let batch = partition.uncommitted.popFirst() {
+                if partition.answersAtCommit(batch) { waiting.append(batch.origin) }
+            }
+            partition.uncommittedBytes = 0
+        }
+        let reason = "\(error.operation) of \(error.path) failed with error \(error.errno)"
+        for origin in waiting { answer(origin, .failure(.indeterminate(reason: reason))) }
+    }
+
+    /// The journal or the manifest failed: nothing can be made durable any more.
+    mutating func stopAll(_ error: IOError) {
+        guard failure == nil else { return }
+        failure = error
+        completions.events.append(.storeStopped(error))
+        for number in partitions.indices where partitions[number] != nil {
+            failUncommitted(number, error)
+            failQueue(number, .stopped(error))
+        }
+        for group in groups.keys.sorted() { failGroup(group, .stopped(error)) }
+        failRequests(error)
+    }
+}
+
+extension PartitionLog {
+    /// Whether a batch that is in the segment has not been answered yet.
+    func answersAtCommit(_ batch: PlacedBatch) -> Bool {
+        settings.isDurable ? batch.acks != .none : batch.acks == .durable
+    }
+}

@@ -1,0 +1,138 @@
+// Syncing segments behind the journal, and the descriptors that this lets go.
+//
+// (1) A sync covers what had been written when it was taken. (2) Its result becomes a recovery point, which counts once
+// it is on record in the manifest. (3) A file with un-synced bytes is never closed: its errors would go unseen.
+
+extension Volume {
+    /// Asks for a sync of a partition's segment; does nothing when there is nothing to sync.
+    mutating func requestSync(_ number: Int) {
+        let added: Bool? = with(number) { partition in
+            if case .stopped = partition.condition { return false }
+            guard !partition.isSyncQueued, !partition.isClean, partition.file != nil else { return false }
+            partition.isSyncQueued = true
+            return true
+        }
+        if added == true { syncReady.append(number) }
+    }
+
+    mutating func takeSync(now: Instant) -> SyncJob? {
+        guard failure == nil, !isSyncOut, !syncReady.isEmpty else { return nil }
+        var targets: [SyncTarget] = []
+        var later: [Int] = []
+        while targets.count < 64, let number = syncReady.popFirst() {
+            guard let partition = partitions[number] else { continue }
+            guard !partition.isCommitting, !partition.isRolling else {
+                later.append(number)
+                continue
+            }
+            partitions[number]?.isSyncQueued = false
+            guard partition.file != nil, !partition.isClean, partition.refusal == nil || partition.isLeaving else {
+                continue
+            }
+            partitions[number]?.isSyncing = true
+            targets.append(
+                SyncTarget(
+                    partition: number, file: partition.segmentFile, point: partition.active.point(ceiling: 0)))
+        }
+        for number in later { syncReady.append(number) }
+        guard !targets.isEmpty else { return nil }
+        isSyncOut = true
+        return SyncJob(targets: targets)
+    }
+
+    mutating func finishedSync(_ job: SyncJob, _ results: [SyncResult], now: Instant) {
+        isSyncOut = false
+        for (target, result) in zip(job.targets, results) {
+            partitions[target.partition]?.isSyncing = false
+            if let error = result.error {
+                stop(target.partition, error)
+            } else {
+                synced(target)
+                redirty(target.partition, now: now)
+            }
+            settle(target.partition)
+        }
+        retryFiles()
+    }
+
+    /// A segment is on the medium up to the target's point.
+    mutating func synced(_ target: SyncTarget) {
+        let number = target.partition
+        guard let partition = partitions[number], partition.active.baseOffset == target.point.baseOffset else { return }
+        partitions[number]?.isNameDirty = false
+        guard target.point.position > partition.synced.position || partition.isNameDirty else { return }
+        partitions[number]?.synced = target.point
+        manifest.pendingPoints.insert(number)
+        if target.point.offset > partition.durable.offset {
+            partitions[number]?.durable = LogPlace(offset: target.point.offset, position: target.point.position)
+            if partition.settings.isDurable { completions.advanced.append(number) }
+        }
+    }
+
+    /// What was written while the sync ran has its own second.
+    private mutating func redirty(_ number: Int, now: Instant) {
+        guard let partition = partitions[number], !partition.settings.isDurable else { return }
+        partitions[number]?.dirtySince = nil
+        guard !partition.isClean else { return }
+        partitions[number]?.dirtySince = now.monotonicNanoseconds
+        dirty.append(number)
+        if partition.active.size - partition.synced.position >= configuration.windowBytes / 4 { requestSync(number) }
+    }
+
+    /// Whether offsets below `end` may be given out: on a `written` topic only as far as the manifest promises.
+    ///
+    /// False when it must wait; the promise has been asked for then.
+    mutating func reserveOffsets(_ number: Int, through end: Int64) -> Bool {
+        guard let partition = partitions[number] else { return false }
+        let ceiling = partition.recorded.ceiling
+        if end + configuration.ceilingStep / 2 > ceiling {
+            manifest.pendingPoints.insert(number)
+            manifest.pointsAreUrgent = true
+        }
+        return end <= ceiling
+    }
+
+    /// The ceiling that the next recovery point promises: ahead by a step, or by twice what the last one lasted for.
+    func nextCeiling(_ partition: PartitionLog) -> Int64 {
+        guard !partition.settings.isDurable else { return 0 }
+        let waiting = (0..<min(partition.queue.count, 64)).reduce(Int64(0)) { sum, index in
+            switch partition.queue[index] {
+            case .batch(let batch, _): sum + Int64(batch.recordCount)
+            case .group(let id):
+                sum + Int64(groups[id]?.parts.first { numbers[partition.key] == $0.number }?.batch.recordCount ?? 0)
+            }
+        }
+        let progress = 2 * (partition.active.endOffset - partition.recorded.offset)
+        return max(
+            partition.recorded.ceiling,
+            partition.active.endOffset + max(configuration.ceilingStep, progress) + waiting)
+    }
+
+    /// Finds an open segment file that can be closed; asks for a sync when they are all dirty.
+    mutating func evictFile(now: Instant) -> FileID? {
+        var dirtyFound = 0
+        for _ in 0..<openOrder.count {
+            guard let number = openOrder.popFirst() else { break }
+            guard let partition = partitions[number], let file = partition.file else { continue }
+            if !partition.isBusy, partition.isClean, partition.journalled == nil {
+                partitions[number]?.file = nil
+                openCount -= 1
+                return file
+            }
+            openOrder.append(number)
+            if !partition.isClean, dirtyFound < 64 {
+                dirtyFound += 1
+                requestSync(number)
+            }
+        }
+        return nil
+    }
+
+    /// Lets partitions that waited for a descriptor try again.
+    mutating func retryFiles() {
+        guard !waitingForFile.isEmpty else { return }
+        let waiting = waitingForFile
+        waitingForFile = []
+        for number in waiting { markReady(number) }
+    }
+}

@@ -1,0 +1,181 @@
+// The catalogue: making, changing and deleting topics. Each request is answered when it is durable.
+
+extension Volume {
+    /// Makes a topic. The answer's value is the number of partitions. Throws `topicExists`, `closed`, `stopped`.
+    ///
+    /// - Parameters:
+    ///   - name: checked by the caller; a name that a deletion has not let go yet is taken.
+    ///   - settings: what differs from the defaults, as text, kept for the caller; `log` is what they mean.
+    package mutating func createTopic(
+        _ name: String, id: UniqueID, partitions: Int, settings: [TopicRecord.Setting], log: LogSettings,
+        request: UInt64
+    ) throws(LogError) {
+        try checkRequest()
+        guard topicIDs[name] == nil else { throw .topicExists(name) }
+        guard (1...Limits.partitionsPerTopic).contains(partitions) else {
+            throw .tooLarge(bytes: partitions, limit: Limits.partitionsPerTopic)
+        }
+        topicIDs[name] = id
+        let topic = TopicRecord(id: id, name: name, partitions: Int32(partitions), settings: settings)
+        manifest.add(.topicCreated(topic), .topicCreated(topic, log, request: request))
+    }
+
+    /// Replaces a topic's settings. Throws `unknownTopic`, `closed`, `stopped`.
+    package mutating func configureTopic(
+        _ name: String, settings: [TopicRecord.Setting], log: LogSettings, request: UInt64
+    ) throws(LogError) {
+        let id = try checkTopic(name)
+        manifest.add(.topicConfigured(id, settings), .topicConfigured(id, log, request: request))
+    }
+
+    /// Adds partitions up to a total. Throws `unknownTopic`, `tooLarge`, `closed`, `stopped`.
+    ///
+    /// A total at or below the present one changes nothing.
+    package mutating func addPartitions(to name: String, total: Int, request: UInt64) throws(LogError) {
+        let id = try checkTopic(name)
+        guard total <= Limits.partitionsPerTopic else {
+            throw .tooLarge(bytes: total, limit: Limits.partitionsPerTopic)
+        }
+        manifest.add(
+            .partitionsAdded(id, total: Int32(max(total, 1))), .partitionsAdded(id, request: request))
+    }
+
+    /// Deletes a topic: what waits for it is refused, its files go. Throws `unknownTopic`, `closed`, `stopped`.
+    ///
+    /// Answered when a topic of that name can be made again.
+    package mutating func deleteTopic(_ name: String, request: UInt64) throws(LogError) {
+        let id = try checkTopic(name)
+        leavingRequests[id] = request
+        for number in numbers(of: id) {
+            partitions[number]?.isLeaving = true
+            failQueue(number, .unknownTopic(name))
+        }
+        if let first = numbers(of: id).first { continueLeaving(first) }
+    }
+
+    /// The topics there are: those that are made and not being deleted.
+    package var topics: [TopicRecord] {
+        manifest.state.topics.values.filter { leavingRequests[$0.id] == nil }.sorted { $0.name < $1.name }
+    }
+
+    package func topic(_ name: String) -> TopicRecord? {
+        guard let id = topicIDs[name], leavingRequests[id] == nil else { return nil }
+        return manifest.state.topics[id]
+    }
+
+    private func checkRequest() throws(LogError) {
+        guard closing == .open else { throw .closed }
+        if let failure { throw .stopped(failure) }
+    }
+
+    private func checkTopic(_ name: String) throws(LogError) -> UniqueID {
+        try checkRequest()
+        guard let id = topicIDs[name], manifest.state.topics[id] != nil, leavingRequests[id] == nil else {
+            throw .unknownTopic(name)
+        }
+        return id
+    }
+
+    func numbers(of id: UniqueID) -> [Int] {
+        (0..<(manifest.state.topics[id]?.partitions ?? 0)).compactMap {
+            numbers[PartitionKey(topic: id, partition: $0)]
+        }
+    }
+
+    mutating func addPartitions(of topic: TopicRecord, from first: Int32, _ settings: LogSettings) {
+        for partition in first..<topic.partitions {
+            let key = PartitionKey(topic: topic.id, partition: partition)
+            guard numbers[key] == nil else { continue }
+            numbers[key] = partitions.count
+            partitions.append(
+                PartitionLog(
+                    key: key, topic: topic.name, directory: paths.partition(topic.name, partition),
+                    settings: settings, manifest: PartitionManifest(), active: ActiveSegment(baseOffset: 0)))
+        }
+    }
+
+    mutating func addedPartitions(_ id: UniqueID, _ request: UInt64) {
+        guard let topic = manifest.state.topics[id] else {
+            return completions.requests.append((request, .failure(.unknownTopic(""))))
+        }
+        let settings = numbers(of: id).first.flatMap { partitions[$0]?.settings } ?? LogSettings()
+        addPartitions(of: topic, from: 0, settings)
+        completions.requests.append((request, .success(Int64(topic.partitions))))
+    }
+
+    /// The level of a topic may have changed: what is visible must be durable again, or need not be.
+    mutating func reconfigured(_ number: Int, now: Instant) {
+        guard let partition = partitions[number] else { return }
+        if partition.settings.isDurable {
+            requestSync(number)
+        } else if partition.durable.offset < partition.active.endOffset {
+            wroteWithoutCommit(number, now: now)
+        }
+        markReady(number)
+    }
+
+    /// Goes on with a deletion once no job names a file of the topic.
+    mutating func continueLeaving(_ number: Int) {
+        guard let partition = partitions[number], partition.isLeaving else { return }
+        let id = partition.key.topic
+        guard let request = leavingRequests[id], !leavingRecorded.contains(id), failure == nil else { return }
+        let isIdle = numbers(of: id).allSatisfy { number in
+            guard let partition = partitions[number] else { return true }
+            return !partition.isBusy && partition.journalled == nil
+        }
+        guard isIdle else { return }
+        leavingRecorded.insert(id)
+        manifest.add(.topicDeleted(id), .topicDeleted(id, request: request))
+    }
+
+    /// The deletion could not be recorded: the topic stays.
+    mutating func stay(_ id: UniqueID) {
+        leavingRequests[id] = nil
+        leavingRecorded.remove(id)
+        for number in numbers(of: id) { partitions[number]?.isLeaving = false }
+    }
+
+    /// The deletion is on record: the topic is gone, its directories follow.
+    mutating func removeTopic(_ id: UniqueID, _ request: UInt64) {
+        guard let topic = manifest.state.leaving[id] else { return }
+        var open: [FileID] = []
+        for partition in 0..<topic.partitions {
+            guard let number = numbers.removeValue(forKey: PartitionKey(topic: id, partition: partition)),
+                let log = partitions[number]
+            else { continue }
+            for index in 0..<log.uncommitted.count where log.answersAtCommit(log.uncommitted[index]) {
+                answer(log.uncommitted[index].origin, .failure(.unknownTopic(topic.name)))
+            }
+            if let file = log.file {
+                open.append(file)
+                openCount -= 1
+            }
+            partitions[number] = nil
+            journal.forget(number)
+            manifest.pendingPoints.remove(number)
+            completions.advanced.append(number)
+        }
+        removals.append(RemoveJob(target: .topic(topic), paths: paths, close: open))
+        retryFiles()
+    }
+
+    mutating func takeRemove() -> RemoveJob? {
+        guard !isRemoveOut, let job = removals.popFirst() else { return nil }
+        isRemoveOut = true
+        return job
+    }
+
+    mutating func finishedRemove(_ job: RemoveJob, _ error: IOError?) {
+        isRemoveOut = false
+        if let error { completions.events.append(.removalFailed(error)) }
+        guard case .topic(let topic) = job.target else { return }
+        let request = leavingRequests.removeValue(forKey: topic.id)
+        leavingRecorded.remove(topic.id)
+        if let error {
+            // It is deleted; its files are removed at the next opening, and its name is free only then.
+            if let request { completions.requests.append((request, .failure(.io(error)))) }
+        } else {
+            manifest.add(.topicForgotten(topic.id), .topicForgotten(topic, request: request))
+        }
+    }
+}

@@ -1,0 +1,188 @@
+// From the queue into the segment.
+//
+// Taking a job, in order: part of an atomic write that is in the journal · a full segment is rolled · W and the promised
+// offsets are respected · a descriptor is found · offsets are given to as many batches as fit.
+
+extension Volume {
+    mutating func takeWrite(now: Instant) -> WriteJob? {
+        guard failure == nil else { return nil }
+        while let number = writeReady.popFirst() {
+            guard var partition = partitions[number] else { continue }
+            partitions[number]?.isReady = false
+            partition.isReady = false
+            if let batch = partition.journalled {
+                if let job = writeJob(number, [batch], group: partition.heldBy, now: now) { return job }
+                continue
+            }
+            guard partition.refusal == nil, partition.heldBy == nil, !partition.isWriting, !partition.isRolling
+            else { continue }
+            guard let head = partition.queue.first else { continue }
+            switch head {
+            case .group(let group): arrive(number, at: group, now: now)
+            case .batch(let batch, _):
+                if needsRoll(partition, bytes: batch.bytes.count, records: batch.recordCount, batch.maxTimestamp) {
+                    startRoll(number)
+                    continue
+                }
+                let batches = takeBatches(number, now: now)
+                guard !batches.isEmpty else { continue }
+                guard let job = writeJob(number, batches, group: nil, now: now) else { continue }
+                return job
+            }
+        }
+        return nil
+    }
+
+    /// The batches of one write: whole, in order, within the segment and within W; empty when it must wait.
+    ///
+    /// They leave the queue in `writeJob`, when nothing can be in the way any more.
+    private mutating func takeBatches(_ number: Int, now: Instant) -> [PlacedBatch] {
+        guard let partition = partitions[number] else { return [] }
+        let anchor = partition.settings.isDurable ? partition.durable.position : partition.recorded.position
+        var position = partition.active.size
+        var offset = partition.active.endOffset
+        var bytes = 0
+        var placed: [PlacedBatch] = []
+        for index in 0..<min(partition.queue.count, 64) {
+            guard case .batch(let batch, let acks) = partition.queue[index] else { break }
+            let size = Int64(batch.bytes.count)
+            if index > 0 {
+                guard bytes + batch.bytes.count <= configuration.writeBytes else { break }
+                guard position + size <= partition.settings.segmentBytes else { break }
+                guard offset + Int64(batch.recordCount) - partition.active.baseOffset <= Int64(Int32.max) else { break }
+            }
+            if position + size - anchor > configuration.windowBytes, position > anchor {
+                if index == 0 { waitForWindow(number) }
+                break
+            }
+            if !partition.settings.isDurable, !reserveOffsets(number, through: offset + Int64(batch.recordCount)) {
+                break
+            }
+            let time = partition.settings.usesLogAppendTime ? now.wallMilliseconds : nil
+            placed.append(
+                PlacedBatch(
+                    bytes: batch.bytes, origin: batch.origin, acks: acks, baseOffset: offset,
+                    nextOffset: offset + Int64(batch.recordCount), position: position,
+                    maxTimestamp: time ?? batch.maxTimestamp, leaderEpoch: partition.epoch, appendTime: time))
+            position += size
+            offset += Int64(batch.recordCount)
+            bytes += batch.bytes.count
+        }
+        return placed
+    }
+
+    /// Nothing more is written before what is written has become safe: that moves the window.
+    private mutating func waitForWindow(_ number: Int) {
+        guard let partition = partitions[number] else { return }
+        if partition.settings.isDurable {
+            queueCommit(number)
+        } else {
+            requestSync(number)
+            manifest.pointsAreUrgent = true
+        }
+    }
+
+    private mutating func writeJob(
+        _ number: Int, _ batches: [PlacedBatch], group: Int?, now: Instant
+    ) -> WriteJob? {
+        guard let partition = partitions[number], let first = batches.first else { return nil }
+        var evicted: FileID?
+        if partition.file == nil {
+            if openCount >= configuration.openFiles {
+                guard let victim = evictFile(now: now) else {
+                    waitingForFile.append(number)
+                    return nil
+                }
+                evicted = victim
+            }
+            openCount += 1
+        }
+        if group == nil { for _ in batches { _ = partitions[number]?.queue.popFirst() } }
+        partitions[number]?.isWriting = true
+        writesOut += 1
+        let tail: IndexTail? =
+            partition.active.tail.index.count >= ActiveSegment.unflushedEntries
+            ? partitions[number]?.active.takeTail() : nil
+        return WriteJob(
+            partition: number, file: partition.segmentFile, position: first.position, batches: batches,
+            crc: partition.active.crc, tail: tail, evicted: evicted, group: group)
+    }
+
+    mutating func finishedWrite(_ job: WriteJob, _ result: WriteResult, now: Instant) {
+        let number = job.partition
+        writesOut -= 1
+        if job.file.id == nil {
+            if result.file == nil {
+                openCount -= 1
+            } else {
+                openOrder.append(number)
+                partitions[number]?.file = result.file
+                if job.position == 0 { partitions[number]?.isNameDirty = true }
+            }
+        }
+        partitions[number]?.isWriting = false
+        if result.isDirty, let error = result.error { stop(number, error) }
+        let written = job.batches[..<result.written]
+        for batch in written { added(batch, to: number, now: now) }
+        if result.written > 0 { partitions[number]?.active.crc = result.crc }
+        if let group = job.group {
+            finishedPart(number, of: group, result, now: now)
+        } else {
+            acknowledgeWritten(number, written, now: now)
+            if let error = result.error { failedWrite(job, result, error) }
+        }
+        retryFiles()
+        settle(number)
+    }
+
+    private mutating func added(_ batch: PlacedBatch, to number: Int, now: Instant) {
+        _ = with(number) { partition in
+            partition.active.add(
+                bytes: batch.bytes.count, nextOffset: batch.nextOffset, maxTimestamp: batch.maxTimestamp,
+                interval: partition.settings.indexIntervalBytes)
+            partition.active.lastWrite = now.wallMilliseconds
+        }
+    }
+
+    private mutating func acknowledgeWritten(_ number: Int, _ written: ArraySlice<PlacedBatch>, now: Instant) {
+        guard !written.isEmpty, let partition = partitions[number] else { return }
+        let stopped = partition.refusal != nil && !partition.isLeaving
+        for batch in written {
+            let waits = partition.answersAtCommit(batch)
+            if !waits { answer(batch) }
+            if waits, stopped || failure != nil {
+                answer(batch.origin, .failure(.indeterminate(reason: "the write ended after the partition had stopped")))
+            } else if waits || partition.settings.isDurable {
+                partitions[number]?.uncommitted.append(batch)
+                partitions[number]?.uncommittedBytes += batch.bytes.count
+            }
+        }
+        if partitions[number]?.uncommitted.isEmpty == false { queueCommit(number) }
+        if !partition.settings.isDurable { wroteWithoutCommit(number, now: now) }
+    }
+
+    /// A `written` topic: visible at once, synced a little later.
+    mutating func wroteWithoutCommit(_ number: Int, now: Instant) {
+        completions.advanced.append(number)
+        guard let partition = partitions[number] else { return }
+        if partition.dirtySince == nil {
+            partitions[number]?.dirtySince = now.monotonicNanoseconds
+            dirty.append(number)
+        }
+        if partition.active.size - partition.synced.position >= configuration.windowBytes / 4 { requestSync(number) }
+    }
+
+    /// What was not written is refused, and with it what the same producers sent after it: order holds.
+    private mutating func failedWrite(_ job: WriteJob, _ result: WriteResult, _ error: IOError) {
+        let answerError: LogError =
+            result.isDirty
+            ? .indeterminate(reason: "\(error.operation) of \(error.path) failed, and could not be undone")
+            : .io(error)
+        var producers: Set<UInt32> = []
+        for batch in job.batches[result.written...] {
+            answer(batch.origin, .failure(answerError))
+            producers.insert(batch.origin.producer)
+        }
+        for producer in producers.sorted() { failQueue(job.partition, .io(error), of: producer) }
+    }
+}
