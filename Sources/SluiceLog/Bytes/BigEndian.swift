@@ -75,3 +75,20 @@ extension ByteSlice {
         }
     }
 }
+
+extension RawSpan {
+    /// Whether both hold the same bytes.
+    package func isEqual(to other: RawSpan) -> Bool {
+        guard byteCount == other.byteCount else { return false }
+        var index = 0
+        while index + 8 <= byteCount {
+            guard bigEndian(UInt64.self, at: index) == other.bigEndian(UInt64.self, at: index) else { return false }
+            index += 8
+        }
+        while index < byteCount {
+            guard bigEndian(UInt8.self, at: index) == other.bigEndian(UInt8.self, at: index) else { return false }
+            index += 1
+        }
+        return true
+    }
+}

@@ -51,8 +51,6 @@ package struct ActiveSegment: Sendable {
     /// When the last batch was written, by the wall clock, ms; after an opening, that of the last one known.
     package var lastWrite: Int64 = 0
     package var tail = IndexTail()
-    /// CRC-32C of the part of the time index that is in its file.
-    package var timeIndexCRC: UInt32 = 0
     private var bytesSinceEntry: Int64 = 0
     private var lastIndexedTimestamp: Int64 = -1
 
@@ -62,7 +60,7 @@ package struct ActiveSegment: Sendable {
     }
 
     /// The segment as a recovery point left it; index entries before it are in the files.
-    package init(_ point: RecoveryPoint, indexBytes: Int64, timeIndexBytes: Int64, timeIndexCRC: UInt32) {
+    package init(_ point: RecoveryPoint) {
         self.init(baseOffset: point.baseOffset)
         endOffset = point.offset
         size = point.position
@@ -70,10 +68,7 @@ package struct ActiveSegment: Sendable {
         maxTimestamp = point.maxTimestamp
         firstTimestamp = point.firstTimestamp
         crc = point.crc
-        self.timeIndexCRC = timeIndexCRC
-        tail.indexPosition = indexBytes
-        tail.timePosition = timeIndexBytes
-        lastIndexedTimestamp = timeIndexBytes > 0 ? point.maxTimestamp : -1
+        lastIndexedTimestamp = point.maxTimestamp
     }
 
     /// What a sync that ends now would make the recovery point.
@@ -107,7 +102,6 @@ package struct ActiveSegment: Sendable {
     /// Hands over the waiting entries, to be written to the files.
     package mutating func takeTail() -> IndexTail {
         let taken = tail
-        for entry in taken.time { timeIndexCRC = CRC32C.extend(timeIndexCRC, entry.encoded.span.bytes) }
         tail = IndexTail()
         tail.indexPosition = taken.indexPosition + Int64(taken.index.count * IndexEntry.bytes)
         tail.timePosition = taken.timePosition + Int64(taken.time.count * TimeIndexEntry.bytes)

@@ -116,21 +116,24 @@ public struct JobRunner: Sendable {
 
     private func roll(_ job: RollJob) -> IOResult {
         job.tail.flush(to: job.file.paths, files)
-        guard job.sealed.size > 0 else { return .roll(job.file.id, nil) }
+        var result = RollResult(file: job.file.id)
         do throws(IOError) {
-            // Closed to save descriptors since the last write, and clean then: but the sync must have happened.
+            // Closed to save descriptors since the last write: it was clean then, and is opened to be told so again.
             let file = if let open = job.file.id { open } else { try files.open(job.file.paths.log, .write) }
-            do throws(IOError) {
-                try files.sync(file)
-                var parents: Set<String> = []
-                if job.file.isNameDirty { try syncNames(job.file, &parents) }
-            } catch {
-                return .roll(file, error)
-            }
-            return .roll(file, nil)
+            result.file = file
+            try files.sync(file)
+            var parents: Set<String> = []
+            if job.file.isNameDirty { try syncNames(job.file, &parents) }
         } catch {
-            return .roll(nil, error)
+            result.error = error
+            return .roll(result)
         }
+        // An index that cannot be read is rebuilt when it is needed.
+        if let bytes = try? files.readAll(job.file.paths.timeIndex) {
+            result.timeIndexSize = Int64(bytes.count)
+            result.timeIndexCRC = CRC32C.checksum(bytes.span.bytes)
+        }
+        return .roll(result)
     }
 
     // MARK: Journal and manifest

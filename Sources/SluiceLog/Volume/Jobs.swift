@@ -149,7 +149,7 @@ public enum IOResult: Sendable {
     case commit(CommitResult)
     case manifest(Result<ManifestPlace, IOError>)
     case sync([SyncResult])
-    case roll(FileID?, IOError?)
+    case roll(RollResult)
     case remove(IOError?)
     case journal(Result<FileID, IOError>)
 }
@@ -168,6 +168,15 @@ public struct CommitResult: Sendable {
     var direct: [SyncResult]
     /// nil when there was no frame, or it is on the medium.
     var error: IOError?
+}
+
+public struct RollResult: Sendable {
+    /// The segment's file, when it was open or could be opened.
+    var file: FileID?
+    var error: IOError?
+    /// Bytes and CRC-32C of the finished time index.
+    var timeIndexSize: Int64 = 0
+    var timeIndexCRC: UInt32 = 0
 }
 
 public struct SyncResult: Sendable {

@@ -41,20 +41,20 @@ extension Volume {
             let sealed = SealedSegment(
                 baseOffset: active.baseOffset, endOffset: active.endOffset, size: active.size,
                 batches: active.batches, maxTimestamp: active.maxTimestamp, writtenAt: active.lastWrite,
-                crc: active.crc, timeIndexSize: active.tail.timePosition, timeIndexCRC: active.timeIndexCRC)
+                crc: active.crc, timeIndexSize: 0, timeIndexCRC: 0)
             return RollJob(partition: number, file: partition.segmentFile, tail: tail, sealed: sealed)
         }
         return nil
     }
 
-    mutating func finishedRoll(_ job: RollJob, _ file: FileID?, _ error: IOError?, now: Instant) {
+    mutating func finishedRoll(_ job: RollJob, _ result: RollResult, now: Instant) {
         isRollOut = false
-        if job.file.id == nil, let file {
+        if job.file.id == nil, let file = result.file {
             // Opened for the sync alone.
             removals.append(RemoveJob(target: .segments([]), paths: paths, close: [file]))
         }
         guard let partition = partitions[job.partition] else { return }
-        if let error {
+        if let error = result.error {
             partitions[job.partition]?.isRolling = false
             partitions[job.partition]?.isRollQueued = false
             // A file that could not be opened has not failed: the next append tries again.
@@ -66,7 +66,10 @@ extension Volume {
             settle(job.partition)
             return
         }
-        manifest.add(.rolled(partition.key, job.sealed), .rolled(job.partition, job.sealed, job.file.id))
+        var sealed = job.sealed
+        sealed.timeIndexSize = result.timeIndexSize
+        sealed.timeIndexCRC = result.timeIndexCRC
+        manifest.add(.rolled(partition.key, sealed), .rolled(job.partition, sealed, job.file.id))
     }
 
     /// The seal is on record: the log goes on in a new segment.
@@ -88,7 +91,7 @@ extension Volume {
             partition.isRollQueued = false
         }
         if partition.file != nil { openCount -= 1 }
-        let gone = sealed.endOffset <= partition.logStart ? [SegmentPaths(directory: partition.directory, baseOffset: sealed.baseOffset)] : []
+        let gone = sealed.endOffset <= partition.logStart ? [partition.paths] : []
         if file != nil || !gone.isEmpty {
             removals.append(RemoveJob(target: .segments(gone), paths: paths, close: file.map { [$0] } ?? []))
         }

@@ -160,7 +160,7 @@ public struct Volume: ~Copyable {
         case (.commit(let job), .commit(let result)): finishedCommit(job, result, now: now)
         case (.manifest(let job), .manifest(let result)): finishedManifest(job, result, now: now)
         case (.sync(let job), .sync(let results)): finishedSync(job, results, now: now)
-        case (.roll(let job), .roll(let file, let error)): finishedRoll(job, file, error, now: now)
+        case (.roll(let job), .roll(let result)): finishedRoll(job, result, now: now)
         case (.remove(let job), .remove(let error)): finishedRemove(job, error)
         case (.journal(let job), .journal(let result)): finishedJournal(job, result, now: now)
         default: preconditionFailure("a job was finished with the result of another kind")

@@ -1,0 +1,225 @@
+// Carries out a recovery plan, and begins the volume.
+//
+//   1. What is cut goes to the quarantine first; a cut that cannot be saved is not made.
+//   2. Cuts, the journal's bytes, and on an unclean start every byte behind the recovery points: written again and
+//      synced. A sync that failed in this boot has left pages that look clean and are on no medium.
+//   3. A new manifest file with the new state. From here on the store is open; before it, all is as it was or better.
+//   4. Removals that were under way.
+//
+// A crash at any point: the next opening makes the same plan again, or finds less to do.
+
+/// A volume that has been recovered, and what was found on the way.
+package struct RecoveredVolume: ~Copyable {
+    package var volume: Volume
+    package var report: RecoveryReport
+}
+
+struct RecoveryExecutor {
+    let paths: StorePaths
+    let files: any FileSystem
+    let configuration: VolumeConfiguration
+
+    func apply(_ original: RecoveryPlan, now: Instant) throws(LogError) -> RecoveredVolume {
+        var plan = original
+        do throws(IOError) {
+            for index in plan.partitions.indices { try mend(&plan.partitions[index], plan, now: now) }
+            if plan.isUnclean, try files.status(paths.topics) != nil { try files.syncDirectory(paths.topics) }
+            let manifest = try beginManifest(plan, now: now)
+            let journal = try openJournal(plan)
+            removeLeftovers(&plan)
+            let logs = plan.partitions.map { Self.log(of: $0) }
+            var volume = Volume(
+                paths: paths, storeID: plan.loaded.storeID, configuration: configuration, manifest: manifest,
+                journal: journal, partitions: logs)
+            volume.finishDeletions(plan.leaving)
+            return RecoveredVolume(volume: volume, report: plan.report)
+        } catch {
+            throw .io(error)
+        }
+    }
+
+    // MARK: Segments
+
+    private func mend(_ partition: inout PartitionPlan, _ plan: RecoveryPlan, now: Instant) throws(IOError) {
+        if case .offline = partition.condition { return }
+        let start = partition.manifest.recovery.position
+        let end = partition.active.size
+        let isRewritten = plan.isUnclean && end > start && !partition.isDamaged
+        guard isRewritten || partition.changesLog else { return trimIndexes(&partition) }
+        if end == 0, partition.rewrites.isEmpty, partition.skipTo == nil, partition.fileSize == 0 { return }
+        try JobRunner.makePartition(partition.directory, topic: partition.key.topic, files)
+        let file = try files.open(partition.paths.log, .create)
+        defer { files.close(file) }
+        if let cut = partition.cut {
+            try quarantine(partition, file, cut)
+            try files.truncate(file, to: cut.position)
+        }
+        for (position, bytes) in partition.rewrites {
+            if let error = files.writeFully(file, at: position, [bytes]).error { throw error }
+        }
+        if isRewritten { try rewrite(file, from: start, to: end) }
+        if let target = partition.skipTo { try skip(&partition, file, to: target, now: now) }
+        try files.sync(file)
+        try files.syncDirectory(partition.directory)
+        if partition.changesLog { partition.manifest.epoch += 1 }
+        trimIndexes(&partition)
+    }
+
+    /// Reads and writes back the same bytes, so that the next sync has them to write.
+    private func rewrite(_ file: FileID, from start: Int64, to end: Int64) throws(IOError) {
+        let buffer = ByteBuffer(capacity: Int(min(1 << 20, end - start)))
+        var position = start
+        while position < end {
+            buffer.count = 0
+            let wanted = Int(min(Int64(buffer.capacity), end - position))
+            let count = try files.read(file, at: position, into: buffer, offset: 0, count: wanted)
+            guard count > 0 else { break }
+            let slice = ByteSlice(buffer, start: 0, count: count)
+            if let error = files.writeFully(file, at: position, [slice]).error { throw error }
+            position += Int64(count)
+        }
+    }
+
+    /// Steps over offsets that may have been seen: the log has no hole, and none of them is used twice.
+    private func skip(
+        _ partition: inout PartitionPlan, _ file: FileID, to target: Int64, now: Instant
+    ) throws(IOError) {
+        while partition.active.endOffset < target {
+            let count = min(target - partition.active.endOffset, Int64(Int32.max))
+            let timestamp = max(partition.active.maxTimestamp, 0)
+            let batch = ControlBatch.spanning(Int(count), timestamp: timestamp)
+            batch.bytes.assign(
+                baseOffset: partition.active.endOffset, leaderEpoch: partition.manifest.epoch + 1, at: 0)
+            let slice = ByteSlice(batch.bytes)
+            if let error = files.writeFully(file, at: partition.active.size, [slice]).error { throw error }
+            partition.active.crc = CRC32C.extend(partition.active.crc, slice.bytes)
+            partition.active.add(
+                bytes: slice.count, nextOffset: partition.active.endOffset + count, maxTimestamp: timestamp,
+                interval: partition.settings.indexIntervalBytes)
+        }
+    }
+
+    private func quarantine(
+        _ partition: PartitionPlan, _ file: FileID, _ cut: (position: Int64, bytes: Int64)
+    ) throws(IOError) {
+        try files.makeDirectory(paths.quarantine)
+        let name = "\(partition.topic)-\(partition.key.partition)-\(partition.active.baseOffset)-\(cut.position)"
+        let target = try files.open("\(paths.quarantine)/\(name)", .replace)
+        defer { files.close(target) }
+        let buffer = ByteBuffer(capacity: Int(min(1 << 20, max(cut.bytes, 1))))
+        var done: Int64 = 0
+        while done < cut.bytes {
+            buffer.count = 0
+            let wanted = Int(min(Int64(buffer.capacity), cut.bytes - done))
+            let count = try files.read(file, at: cut.position + done, into: buffer, offset: 0, count: wanted)
+            guard count > 0 else { break }
+            let slice = ByteSlice(buffer, start: 0, count: count)
+            if let error = files.writeFully(target, at: done, [slice]).error { throw error }
+            done += Int64(count)
+        }
+        try files.sync(target)
+        try files.syncDirectory(paths.quarantine)
+    }
+
+    /// Index entries at or behind the recovery point were not synced with the log they describe: they are made again.
+    private func trimIndexes(_ partition: inout PartitionPlan) {
+        let recovery = partition.manifest.recovery
+        let paths = partition.paths
+        if recovery.position > 0 {
+            let kept = IndexFiles.usable(paths, below: recovery, files)
+            if kept.isShort, IndexFiles.rebuild(
+                paths, baseOffset: recovery.baseOffset, size: recovery.position,
+                interval: partition.settings.indexIntervalBytes, files) != nil
+            {
+                partition.findings.append(.indexRebuilt(file: paths.index))
+                let again = IndexFiles.usable(paths, below: recovery, files)
+                partition.active.tail.indexPosition = again.indexBytes
+                partition.active.tail.timePosition = again.timeBytes
+            } else {
+                partition.active.tail.indexPosition = kept.indexBytes
+                partition.active.tail.timePosition = kept.timeBytes
+            }
+        }
+        // At most a window's worth of entries; they need not stay in memory.
+        let tail = partition.active.takeTail()
+        if !tail.isEmpty { tail.flush(to: paths, files) }
+    }
+
+    // MARK: Manifest, journal, leftovers
+
+    private func beginManifest(_ plan: RecoveryPlan, now: Instant) throws(IOError) -> ManifestLog {
+        var state = plan.loaded.state
+        for partition in plan.partitions {
+            if case .offline = partition.condition { continue }
+            if partition.manifest.epoch > 0 { state.apply(.leaderEpoch(partition.key, partition.manifest.epoch)) }
+            guard !partition.isDamaged else { continue }
+            let ceiling = partition.settings.isDurable ? 0 : partition.manifest.recovery.ceiling
+            let point = partition.active.point(ceiling: ceiling)
+            if point != partition.manifest.recovery { state.apply(.recoveryPoint(partition.key, point)) }
+        }
+        let wall = max(now.wallMilliseconds, state.lastWallMilliseconds)
+        state.apply(
+            .opened(bootID: files.bootID, wallMilliseconds: wall, journalFloor: plan.lastJournalSequence))
+        let number = plan.loaded.number + 1
+        let sequence = plan.loaded.lastSequence + 1
+        let made = try ManifestFile.begin(
+            paths, number: number, sequence: sequence, storeID: plan.loaded.storeID, records: state.snapshot, files)
+        for old in (try? ManifestFile.numbers(paths, files)) ?? [] where old < number {
+            try? files.remove(paths.manifest(old))
+        }
+        return ManifestLog(
+            state: state, number: number, file: made.file, position: made.size, nextSequence: sequence + 1,
+            replaceAbove: configuration.manifestBytes)
+    }
+
+    /// Takes over files of the right size: all they hold is in the segments, and below the floor.
+    private func openJournal(_ plan: RecoveryPlan) throws(IOError) -> Journal {
+        var journal = Journal(nextSequence: plan.lastJournalSequence + 1, bytes: configuration.journalBytes)
+        guard try files.status(paths.journal) != nil else { return journal }
+        for entry in try files.list(paths.journal) {
+            let path = "\(paths.journal)/\(entry.name)"
+            guard let number = Int(entry.name), entry.kind == .file else { continue }
+            guard journal.files.count < 2, try files.status(path)?.size == Int64(configuration.journalBytes) else {
+                try files.remove(path)
+                continue
+            }
+            journal.files.append(JournalFile(number: number, file: try files.open(path, .write)))
+        }
+        return journal
+    }
+
+    private func removeLeftovers(_ plan: inout RecoveryPlan) {
+        for path in plan.partitions.flatMap(\.leftovers) { try? files.remove(path) }
+    }
+
+    private static func log(of plan: PartitionPlan) -> PartitionLog {
+        var log = PartitionLog(
+            key: plan.key, topic: plan.topic, directory: plan.directory, settings: plan.settings,
+            manifest: plan.manifest, active: plan.active)
+        log.condition = plan.condition
+        log.isNameDirty = plan.active.size == 0
+        if plan.isDamaged {
+            log.synced = plan.manifest.recovery
+            log.recorded = plan.manifest.recovery
+        } else {
+            let ceiling = plan.settings.isDurable ? 0 : plan.manifest.recovery.ceiling
+            log.recorded = plan.active.point(ceiling: ceiling)
+            log.synced = log.recorded
+        }
+        return log
+    }
+}
+
+extension PartitionPlan {
+    var isDamaged: Bool { if case .damaged = condition { true } else { false } }
+}
+
+extension Volume {
+    /// Goes on with deletions that a crash has interrupted.
+    mutating func finishDeletions(_ topics: [TopicRecord]) {
+        for topic in topics {
+            topicIDs[topic.name] = topic.id
+            removals.append(RemoveJob(target: .topic(topic), paths: paths))
+        }
+    }
+}
