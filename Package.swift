@@ -69,7 +69,11 @@ let package = Package(
             name: "SluiceLogTests", dependencies: ["SluiceLog", "SluiceTesting"], swiftSettings: settings),
         .testTarget(name: "SluiceCoreTests", dependencies: ["SluiceCore", "SluiceLog"], swiftSettings: settings),
         .testTarget(
-            name: "SluiceTests", dependencies: ["Sluice", "SluiceTesting", "SluiceLog"], swiftSettings: settings),
+            name: "SluiceTests",
+            dependencies: ["Sluice", "SluiceFoundation", "SluiceTesting", "SluiceCore", "SluiceLog"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "ToolTests", dependencies: ["sluice-tool", "Sluice", "SluiceLog"], swiftSettings: settings),
         .testTarget(name: "TidyTests", swiftSettings: settings),
     ]
 )

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/file.h>
+#include <pthread.h>
 #include <unistd.h>
 
 ssize_t sluice_pread_nowait(int fd, void *buffer, size_t count, off_t position) {
@@ -58,4 +59,12 @@ int sluice_entry_kind(const struct dirent *entry) {
     case DT_UNKNOWN: return SLUICE_ENTRY_UNKNOWN;
     default: return SLUICE_ENTRY_OTHER;
     }
+}
+
+void sluice_name_thread(const char *name) {
+#if defined(__APPLE__)
+    pthread_setname_np(name);
+#else
+    pthread_setname_np(pthread_self(), name);
+#endif
 }

@@ -4,11 +4,20 @@ let layeringRules = [
     Rule(
         "a target imports only what lies below it",
         planted: [
-            (["Sources/SluiceLog/Batch/A.swift": "// A\nimport Foundation\n"], ["Sources/SluiceLog/Batch/A.swift:2"]),
-            (["Sources/SluiceLog/A.swift": "// A\nimport Glibc\n"], ["Sources/SluiceLog/A.swift:2"]),
-            (["Sources/SluiceCore/A.swift": "// A\npackage import Sluice\n"], ["Sources/SluiceCore/A.swift:2"]),
             (
-                ["Sources/Sluice/A.swift": "// A\nimport SluiceLog\n@preconcurrency public import struct NIOCore.A\n"],
+                ["Sources/SluiceLog/Batch/A.swift": "// A\nimport Foundation\n"],
+                ["Sources/SluiceLog/Batch/A.swift:2"]
+            ),
+            (["Sources/SluiceLog/A.swift": "// A\nimport Glibc\n"], ["Sources/SluiceLog/A.swift:2"]),
+            (
+                ["Sources/SluiceCore/A.swift": "// A\npackage import Sluice\n"],
+                ["Sources/SluiceCore/A.swift:2"]
+            ),
+            (
+                [
+                    "Sources/Sluice/A.swift":
+                        "// A\nimport SluiceLog\n@preconcurrency public import struct NIOCore.A\n"
+                ],
                 ["Sources/Sluice/A.swift:3"]
             ),
             (["Sources/Sluice/A.swift": "// A\nimport Foundation\n"], ["Sources/Sluice/A.swift:2"]),
@@ -17,7 +26,10 @@ let layeringRules = [
         ],
         clean: [
             ["Sources/SluiceLog/Posix/A.swift": "// A\n#if canImport(Glibc)\nimport Glibc\n#endif\n"],
-            ["Sources/SluiceCore/A.swift": "// import Foundation\nlet a = \"import Foundation\"\nimport SluiceLog\n"],
+            [
+                "Sources/SluiceCore/A.swift":
+                    "// import Foundation\nlet a = \"import Foundation\"\nimport SluiceLog\n"
+            ],
             ["Sources/Sluice/A.swift": "// A\n@_exported public import struct SluiceLog.RecordHeader\n"],
         ]
     ) { repository in
@@ -36,7 +48,10 @@ let layeringRules = [
         "raw pointers are named only in their folders",
         planted: [
             (
-                ["Sources/SluiceLog/Volume/A.swift": "// A\nlet a: UnsafeRawPointer\nlet b: UnsafeMutablePointer<Int>\n"],
+                [
+                    "Sources/SluiceLog/Volume/A.swift":
+                        "// A\nlet a: UnsafeRawPointer\nlet b: UnsafeMutablePointer<Int>\n"
+                ],
                 ["Sources/SluiceLog/Volume/A.swift:2", "Sources/SluiceLog/Volume/A.swift:3"]
             ),
             (["Sources/Sluice/A.swift": "let a: UnsafeRawBufferPointer"], ["Sources/Sluice/A.swift:1"]),
@@ -48,17 +63,21 @@ let layeringRules = [
             ["Sources/SluiceCore/A.swift": "let a = span.unsafeLoad(as: UInt8.self)\n"],
         ]
     ) { repository in
-        repository.files(below: "Sources").filter { file in !Allowed.pointers.contains { file.path.isBelow($0) } }
-            .flatMap { file in
-                file.words.filter { $0.text.isPointer }.map {
-                    Finding(file, $0.line, "\($0.text) outside the folders of raw memory (Exceptions.swift)")
-                }
+        repository.files(below: "Sources").filter { file in
+            !Allowed.pointers.contains { file.path.isBelow($0) }
+        }
+        .flatMap { file in
+            file.words.filter { $0.text.isPointer }.map {
+                Finding(file, $0.line, "\($0.text) outside the folders of raw memory (Exceptions.swift)")
             }
+        }
     },
 
     Rule(
         "the manifest has no unsafe flags: nobody could depend on the package",
-        planted: [(["Package.swift": "// p\nlet s = [.unsafeFlags([\"-Ounchecked\"])]\n"], ["Package.swift:2"])],
+        planted: [
+            (["Package.swift": "// p\nlet s = [.unsafeFlags([\"-Ounchecked\"])]\n"], ["Package.swift:2"])
+        ],
         clean: [["Package.swift": "// No unsafeFlags here.\n"]]
     ) { repository in
         repository.files(below: "Package.swift").flatMap { file in
@@ -87,20 +106,23 @@ let layeringRules = [
     ) { repository in
         let page = repository.files(below: "Docs/Architecture.md").first?.lines.joined(separator: "\n") ?? ""
         return repository.sourceFolders.filter { !page.names(folder: $0) }.map {
-            Finding(path: "Docs/Architecture.md", line: 1, "\($0) is a folder of Sources and is not named here")
+            Finding(
+                path: "Docs/Architecture.md", line: 1, "\($0) is a folder of Sources and is not named here")
         }
     },
 ]
 
 extension SourceFile {
     /// The modules that the file imports.
-    fileprivate var imports: [(module: Substring, line: Int)] {
+    fileprivate var imports: [(module: String, line: Int)] {
         words.indices.filter { words[$0].text == "import" }.compactMap { index in
             // `import struct Module.Name`: the module is the word behind the kind.
-            let kinds: Set<Substring> = ["struct", "class", "enum", "protocol", "typealias", "func", "let", "var"]
+            let kinds: Set<Substring> = [
+                "struct", "class", "enum", "protocol", "typealias", "func", "let", "var",
+            ]
             let rest = words[(index + 1)...].prefix(2).filter { $0.line == words[index].line }
             guard let word = rest.first(where: { !kinds.contains($0.text) }) else { return nil }
-            return (word.text, word.line)
+            return (String(word.text), word.line)
         }
     }
 }
@@ -130,7 +152,9 @@ extension String {
             let before = self[..<range.lowerBound].last
             var rest = self[range.upperBound...]
             if rest.first == "/" { rest = rest.dropFirst() }
-            let isWord = { (character: Character) in character.isLetter || character.isNumber || "_-".contains(character) }
+            let isWord = { (character: Character) in
+                character.isLetter || character.isNumber || "_-".contains(character)
+            }
             return !(before.map(isWord) ?? false) && !(rest.first.map(isWord) ?? false)
         }
     }

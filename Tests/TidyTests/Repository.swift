@@ -26,7 +26,9 @@ struct Repository {
 
     private static func readAll() -> [String: String] {
         var texts: [String: String] = [:]
-        for name in ["Package.swift", "Docs/Architecture.md"] { texts[name] = read(root.appending(path: name)) }
+        for name in ["Package.swift", "Docs/Architecture.md"] {
+            texts[name] = read(root.appending(path: name))
+        }
         for folder in ["Sources", "Tests"] {
             let base = root.appending(path: folder)
             for case let name as String in FileManager.default.enumerator(atPath: base.path) ?? .init()

@@ -33,7 +33,8 @@ struct Rule: Sendable, CustomTestStringConvertible {
     let clean: [[String: String]]
 
     init(
-        _ name: String, planted: [(files: [String: String], places: [String])], clean: [[String: String]] = [],
+        _ name: String, planted: [(files: [String: String], places: [String])],
+        clean: [[String: String]] = [],
         _ check: @escaping @Sendable (Repository) -> [Finding]
     ) {
         self.name = name

@@ -1,4 +1,5 @@
-// A file of the project as the rules see it: its lines, and the words of its code without comments and strings.
+// A file of the project as the rules see it: its lines, and the words of its code without comments and
+// strings.
 
 /// A text file and where it is.
 struct SourceFile {
@@ -61,8 +62,8 @@ private func isPartOfWord(_ byte: UInt8) -> Bool {
     }
 }
 
-/// Swift source with every comment, every string and every name in backticks replaced by spaces; line breaks stay, and
-/// so does the code in a string's interpolations.
+/// Swift source with every comment, every string and every name in backticks replaced by spaces; line breaks
+/// stay, and so does the code in a string's interpolations.
 func codeOnly(_ source: String) -> String {
     var scanner = CodeScanner(bytes: Array(source.utf8))
     scanner.scanCode(until: nil)

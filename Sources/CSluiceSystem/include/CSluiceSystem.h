@@ -33,4 +33,7 @@ const char *sluice_entry_name(const struct dirent *entry);
 enum { SLUICE_ENTRY_UNKNOWN, SLUICE_ENTRY_FILE, SLUICE_ENTRY_DIRECTORY, SLUICE_ENTRY_OTHER };
 int sluice_entry_kind(const struct dirent *entry);
 
+/// Names the calling thread, for debuggers and `top -H`; at most 15 characters on Linux.
+void sluice_name_thread(const char *name);
+
 #endif

@@ -15,6 +15,8 @@ package struct OpenedStore: ~Copyable {
     /// Held as long as the store is open.
     package var lock: FileID
     package var storeID: UniqueID
+    /// The latest time by the wall clock that the store had seen before, ms; 0 when it is new.
+    package var previousWall: Int64
 }
 
 package enum StoreDirectory {
@@ -46,7 +48,9 @@ package enum StoreDirectory {
             let executor = RecoveryExecutor(paths: paths, files: files, configuration: configuration)
             let recovered = try executor.apply(plan, now: now)
             let report = recovered.report
-            return OpenedStore(volume: recovered.volume, report: report, lock: lock, storeID: storeID)
+            return OpenedStore(
+                volume: recovered.volume, report: report, lock: lock, storeID: storeID,
+                previousWall: loaded.state.lastWallMilliseconds)
         } catch {
             files.close(lock)
             throw error

@@ -11,11 +11,15 @@ struct TailScanner {
     let size: Int64
     /// By position.
     var entries: [(entry: JournalEntry, bytes: ByteSlice)]
-    private var window = ByteBuffer(capacity: 1 << 20)
+    private var window: ByteBuffer
     private var windowStart: Int64 = 0
     var bytesRead: Int64 = 0
 
-    init(path: String, files: any FileSystem, entries: [(entry: JournalEntry, bytes: ByteSlice)]) throws(IOError) {
+    init(
+        path: String, files: any FileSystem, entries: [(entry: JournalEntry, bytes: ByteSlice)] = [],
+        windowBytes: Int = 1 << 20
+    ) throws(IOError) {
+        window = ByteBuffer(capacity: windowBytes)
         self.path = path
         self.files = files
         self.entries = entries

@@ -1,0 +1,63 @@
+// What the engine says of itself, for logs and metrics.
+
+import Logging
+import Metrics
+import SluiceLog
+
+extension Logger {
+    /// One line for each event that someone may have to act on.
+    func log(_ event: VolumeEvent) {
+        switch event {
+        case .partitionStopped(let topic, let partition, let error):
+            critical(
+                "writing to a partition has stopped until the store is opened again",
+                metadata: [
+                    "topic": "\(topic)", "partition": "\(partition)", "operation": "\(error.operation)",
+                    "file": "\(error.path)", "errno": "\(error.errno)",
+                ])
+        case .storeStopped(let error):
+            critical(
+                "writing to the store has stopped until it is opened again",
+                metadata: ["operation": "\(error.operation)", "file": "\(error.path)", "errno": "\(error.errno)"])
+        case .removalFailed(let error):
+            warning(
+                "files of deleted records could not be removed",
+                metadata: ["operation": "\(error.operation)", "file": "\(error.path)", "errno": "\(error.errno)"])
+        case .segmentsRemoved(let topic, let partition, let count, let bytes):
+            info(
+                "segments were deleted",
+                metadata: [
+                    "topic": "\(topic)", "partition": "\(partition)", "segments": "\(count)", "bytes": "\(bytes)",
+                ])
+        case .recordsUnreadable(let file, let position, let reason):
+            error(
+                "records cannot be read",
+                metadata: ["file": "\(file)", "position": "\(position)", "reason": "\(reason)"])
+        }
+    }
+
+    /// What opening found.
+    func log(_ report: RecoveryReport) {
+        for finding in report.findings {
+            if finding.isDamage {
+                error("\(finding)")
+            } else if case .unreferenced = finding {
+                debug("\(finding)")
+            } else {
+                notice("\(finding)")
+            }
+        }
+    }
+}
+
+/// The counters of a topic, under the names that metrics systems see.
+struct TopicMetrics: Sendable {
+    let records: Counter
+    let bytes: Counter
+
+    init(topic: String) {
+        let dimensions = [("topic", topic)]
+        records = Counter(label: "sluice_appended_records_total", dimensions: dimensions)
+        bytes = Counter(label: "sluice_appended_bytes_total", dimensions: dimensions)
+    }
+}

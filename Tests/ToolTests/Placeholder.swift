@@ -1,0 +1,2 @@
+// Black-box tests of the command line.
+import Testing
