@@ -29,7 +29,7 @@ final class StoreEngine: @unchecked Sendable {
     let runner: JobRunner
     let reader: SegmentReader
     let readers: ReaderThreads
-    let timer = TimerThread()
+    private let timer = TimerThread()
     let logger: Logger
     let report: RecoveryReport
 
@@ -40,7 +40,7 @@ final class StoreEngine: @unchecked Sendable {
     /// Rung when something has completed, for callers that help.
     private let helperBell = Condition()
     private var volume: Volume
-    private var sinks: [UInt32: any BatchSink] = [:]
+    private var sinks: [UInt32: WeakSink] = [:]
     private var requests: [UInt64: @Sendable (Result<Int64, LogError>) -> Void] = [:]
     private var watchers: [Int: [ObjectIdentifier: any PartitionWatcher]] = [:]
     private var nextSink: UInt32 = 0
@@ -48,6 +48,8 @@ final class StoreEngine: @unchecked Sendable {
     private var appendersAsleep = 0
     private var isBackgroundAsleep = false
     private var helpers = 0
+    /// Helpers that are not running a job: they will look for one before they sleep.
+    private var helpersFree = 0
     private var isStopping = false
     private var threads: [Thread] = []
     private var closeWaiters: [Waiter<Void>] = []
@@ -70,7 +72,7 @@ final class StoreEngine: @unchecked Sendable {
         readers = ReaderThreads(count: configuration.readerThreads)
         logger = configuration.logger
         openedAt = .now
-        volume = opened.volume
+        volume = opened.intoVolume()
     }
 
     /// Starts the threads. Throws `io` when the system has none to give.
@@ -119,14 +121,15 @@ final class StoreEngine: @unchecked Sendable {
         ring()
         if completions.isEmpty { return lock.unlock() }
         let delivery = delivery(of: completions)
-        if helpers > 0 { helperBell.broadcast() }
+        let hasHelpers = helpers > 0
         lock.unlock()
         delivery.deliver(logger)
+        // After the delivery: a helper that wakes finds its answer there.
+        if hasHelpers { lock.withLock { helperBell.broadcast() } }
     }
 
     private func ring() {
-        if appendersAsleep > 0, volume.mayHaveAppendJob { appendBell.signal() }
-        if helpers > 0, volume.mayHaveAppendJob { helperBell.signal() }
+        if helpersFree == 0, appendersAsleep > 0, volume.mayHaveAppendJob { appendBell.signal() }
         if isBackgroundAsleep, volume.mayHaveBackgroundJob || volume.nextDeadline != nil { backgroundBell.signal() }
     }
 
@@ -136,7 +139,7 @@ final class StoreEngine: @unchecked Sendable {
         var bySink: [UInt32: [AppendCompletion]] = [:]
         for completion in completions.appends { bySink[completion.origin.producer, default: []].append(completion) }
         for (number, appends) in bySink {
-            if let sink = sinks[number] { delivery.appends.append((sink, appends)) }
+            if let sink = sinks[number]?.sink { delivery.appends.append((sink, appends)) }
         }
         for (id, result) in completions.requests {
             if let handler = requests.removeValue(forKey: id) { delivery.requests.append((handler, result)) }
@@ -157,13 +160,24 @@ final class StoreEngine: @unchecked Sendable {
         return delivery
     }
 
+    /// Does something small at a moment of the monotonic clock, on the timer's thread.
+    ///
+    /// A helper that waits for it is woken.
+    func schedule(at deadline: Int64, _ action: @escaping @Sendable () -> Void) {
+        timer.schedule(at: deadline) { [weak self] in
+            action()
+            guard let self else { return }
+            lock.withLock { if helpers > 0 { helperBell.broadcast() } }
+        }
+    }
+
     // MARK: Who is told
 
     /// A number under which `sink` submits batches.
     func register(_ sink: any BatchSink) -> UInt32 {
         lock.withLock {
             nextSink += 1
-            sinks[nextSink] = sink
+            sinks[nextSink] = WeakSink(sink: sink)
             return nextSink
         }
     }
@@ -241,6 +255,7 @@ final class StoreEngine: @unchecked Sendable {
     }
 
     private static let gatherNanoseconds: Int64 = 60_000
+    private static let leastSleepNanoseconds: Int64 = 1_000_000
 
     /// Runs a job without the lock, and comes back with it.
     private func run(_ job: IOJob) {
@@ -267,7 +282,11 @@ final class StoreEngine: @unchecked Sendable {
             if isStopping { break }
             isBackgroundAsleep = true
             let deadline = min(volume.nextDeadline ?? .max, retentionAt ?? .max)
-            if deadline == .max { backgroundBell.wait(lock) } else { backgroundBell.wait(lock, until: max(deadline, now.monotonicNanoseconds + 1_000_000)) }
+            if deadline == .max {
+                backgroundBell.wait(lock)
+            } else {
+                backgroundBell.wait(lock, until: max(deadline, now.monotonicNanoseconds + Self.leastSleepNanoseconds))
+            }
             isBackgroundAsleep = false
         }
         lock.unlock()
@@ -292,22 +311,40 @@ final class StoreEngine: @unchecked Sendable {
         return min(now.wallMilliseconds, previousWall + open)
     }
 
-    /// Runs jobs of the append lane on the calling thread until `isDone`. For callers without async.
-    func help(until isDone: () -> Bool) {
+    /// Submits something and runs jobs of the append lane on the calling thread until it is answered: without contention
+    /// no other thread is involved. For callers without async.
+    func helping<Value>(_ submit: () throws(StreamError) -> Waiter<Value>) throws(StreamError) -> Value {
+        lock.withLock {
+            helpers += 1
+            helpersFree += 1
+        }
+        defer {
+            lock.withLock {
+                helpers -= 1
+                helpersFree -= 1
+                ring()
+            }
+        }
+        let waiter = try submit()
         lock.lock()
-        helpers += 1
-        while !isDone() {
+        while waiter.result == nil {
             if let job = volume.nextJob(.append, now: .now) {
+                helpersFree -= 1
                 run(job)
+                helpersFree += 1
                 continue
             }
             leave()
             lock.lock()
-            if isDone() { break }
-            helperBell.wait(lock, until: Instant.monotonicNow + 50_000_000)
+            if waiter.result != nil { break }
+            helpersFree -= 1
+            ring()
+            helperBell.wait(lock)
+            helpersFree += 1
         }
-        helpers -= 1
         lock.unlock()
+        guard let result = waiter.result else { throw .closed }
+        return try result.get()
     }
 
     // MARK: Close
@@ -353,6 +390,11 @@ final class StoreEngine: @unchecked Sendable {
             files.close(lockFile)
         }
     }
+}
+
+/// A producer may be dropped while batches of it are under way: they are written, and nobody is told.
+private struct WeakSink {
+    weak var sink: (any BatchSink)?
 }
 
 /// What is told outside the lock.

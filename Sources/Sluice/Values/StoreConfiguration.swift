@@ -1,6 +1,7 @@
 // How a store uses the machine. What it keeps, and for how long, is each topic's configuration.
 
 public import Logging
+package import SluiceLog
 
 /// How a store uses the machine.
 public struct StoreConfiguration: Sendable {
@@ -15,6 +16,8 @@ public struct StoreConfiguration: Sendable {
     package var writerThreads = 2
     /// How many threads read what is not in memory, at least 1; not for users: tests set it.
     package var readerThreads = 2
+    /// Sizes of the engine; not for users: tests set them.
+    package var volume = VolumeConfiguration()
 
     /// The defaults, changed by `change`.
     public init(_ change: (inout Self) -> Void = { _ in }) { change(&self) }

@@ -26,6 +26,10 @@ package struct TopicRecord: Hashable, Sendable {
     package struct Setting: Hashable, Sendable {
         package var key: String
         package var value: String
+        package init(key: String, value: String) {
+            self.key = key
+            self.value = value
+        }
     }
 }
 

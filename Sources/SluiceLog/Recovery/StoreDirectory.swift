@@ -17,6 +17,9 @@ package struct OpenedStore: ~Copyable {
     package var storeID: UniqueID
     /// The latest time by the wall clock that the store had seen before, ms; 0 when it is new.
     package var previousWall: Int64
+
+    /// The volume; the rest has been read.
+    package consuming func intoVolume() -> Volume { volume }
 }
 
 package enum StoreDirectory {

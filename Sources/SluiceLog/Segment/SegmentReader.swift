@@ -75,22 +75,50 @@ public struct SegmentReader: Sendable {
     /// `position` is the start of a batch. Checksums are looked at when a batch is decoded. Throws `corrupt`, `io`.
     public func fetch(_ view: SegmentView, from position: Int64, maxBytes: Int) throws(LogError) -> FetchedBatches? {
         guard position < view.limit else { return nil }
+        switch try fetch(view, position, maxBytes, mayWait: true) {
+        case .batches(let batches): return batches
+        case .wouldWait: return nil
+        }
+    }
+
+    /// As `fetch`, without waiting for the disk: says so when it would have to. `position` lies within the view.
+    public func fetchNoWait(_ view: SegmentView, from position: Int64, maxBytes: Int) throws(LogError) -> Fetch {
+        try fetch(view, position, maxBytes, mayWait: false)
+    }
+
+    /// What a fetch that does not wait found.
+    public enum Fetch: Sendable {
+        case batches(FetchedBatches)
+        case wouldWait
+    }
+
+    private func fetch(
+        _ view: SegmentView, _ position: Int64, _ maxBytes: Int, mayWait: Bool
+    ) throws(LogError) -> Fetch {
         do throws(IOError) {
             let file = try files.open(view.paths.log, .read)
             defer { files.close(file) }
             let left = view.limit - position
-            var buffer = ByteBuffer(capacity: Int(min(left, Int64(max(maxBytes, BatchLayout.headerBytes)))))
-            var count = try files.read(file, at: position, into: buffer, offset: 0, count: buffer.capacity)
-            var whole = Self.wholeBatches(buffer, count)
-            if whole.bytes == 0, let needed = whole.needed, needed > count, Int64(needed) <= left {
-                buffer = ByteBuffer(capacity: needed)
-                count = try files.read(file, at: position, into: buffer, offset: 0, count: needed)
-                whole = Self.wholeBatches(buffer, count)
+            var capacity = Int(min(left, Int64(max(maxBytes, BatchLayout.headerBytes))))
+            while true {
+                let buffer = ByteBuffer(capacity: capacity)
+                let count =
+                    mayWait
+                    ? try files.read(file, at: position, into: buffer, offset: 0, count: capacity)
+                    : try files.readNoWait(file, at: position, into: buffer, offset: 0, count: capacity)
+                guard let count else { return .wouldWait }
+                let whole = Self.wholeBatches(buffer, count)
+                if whole.bytes > 0 {
+                    let bytes = ByteSlice(buffer, start: 0, count: whole.bytes)
+                    return .batches(FetchedBatches(bytes: bytes, position: position))
+                }
+                // Only a part was in memory, or the first batch is larger than what was asked for.
+                if count < capacity, !mayWait { return .wouldWait }
+                guard let needed = whole.needed, needed > capacity, Int64(needed) <= left else {
+                    throw IOError(operation: "batch", path: whole.reason ?? "the file ends within a batch", errno: 0)
+                }
+                capacity = needed
             }
-            if whole.bytes > 0 {
-                return FetchedBatches(bytes: ByteSlice(buffer, start: 0, count: whole.bytes), position: position)
-            }
-            throw IOError(operation: "batch", path: whole.reason ?? "the file ends within a batch", errno: 0)
         } catch {
             throw error.operation == "batch"
                 ? .corrupt(file: view.paths.log, position: position, reason: error.path) : .io(error)

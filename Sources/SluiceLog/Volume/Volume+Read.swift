@@ -116,3 +116,8 @@ extension Volume {
             indexInterval: partition.settings.indexIntervalBytes, maxTimestamp: segment.maxTimestamp)
     }
 }
+
+extension SegmentView {
+    /// The segment's file.
+    public var path: String { paths.log }
+}

@@ -1,0 +1,116 @@
+// What a consumer knows: its partitions, the bytes in hand, the batch that the loop's body has. Guarded by its lock.
+//
+// (1) Partitions take turns, a fetch each. (2) A batch is processed when the loop asks for the next; until then a new loop
+// begins with it again. (3) A seek drops what was fetched of that partition.
+
+import SluiceLog
+
+struct ConsumerState: ~Copyable {
+    var partitions: [PartitionReader]
+    var context = CodecContext()
+    /// Whose turn it is.
+    var turn = 0
+    /// Fetched batches that have not been handed out, and of which partition.
+    var fetched: (index: Int, batches: FetchedBatches, view: SegmentView, consumed: Int)?
+    /// What the loop's body has.
+    var inHand: (index: Int, batch: RecordBatch)?
+    /// Changes with each seek: a fetch under way is then of no use.
+    var generation = 0
+    var isClosed = false
+    /// The loop that owns the consumer now.
+    var loop: ObjectIdentifier?
+    /// Set when a partition's end has moved since it was last looked at.
+    var hasAdvanced = false
+    var wake: Waiter<Void>?
+
+    init(_ partitions: [PartitionReader]) { self.partitions = partitions }
+
+    enum Step {
+        case deliver(RecordBatch)
+        case end
+        case fetch(Int, FetchPlan, generation: Int)
+        case wait(Waiter<Void>)
+    }
+
+    /// The next thing to do for a loop that asks for a batch.
+    mutating func step(_ engine: StoreEngine) throws(StreamError) -> Step {
+        if isClosed { return .end }
+        if let batch = try nextInHand(engine) { return .deliver(batch) }
+        hasAdvanced = false
+        for distance in 0..<partitions.count {
+            let index = (turn + distance) % partitions.count
+            guard !partitions[index].isPaused, !partitions[index].isDone else { continue }
+            // If this one fails, the others come first the next time.
+            let before = turn
+            turn = (index + 1) % partitions.count
+            if let plan = try partitions[index].plan(engine) {
+                return .fetch(index, plan, generation: generation)
+            }
+            turn = before
+        }
+        if partitions.allSatisfy(\.isDone) { return .end }
+        let waiter = Waiter<Void>()
+        if hasAdvanced { waiter.resume(.success(())) } else { wake = waiter }
+        return .wait(waiter)
+    }
+
+    /// The next batch of what has been fetched; nil when there is none left.
+    private mutating func nextInHand(_ engine: StoreEngine) throws(StreamError) -> RecordBatch? {
+        while let (index, batches, view, consumed) = fetched {
+            guard consumed < batches.bytes.count, !partitions[index].isPaused, !partitions[index].isDone else {
+                fetched = nil
+                return nil
+            }
+            let rest = ByteSlice(
+                batches.bytes.buffer, start: batches.bytes.start + consumed,
+                count: batches.bytes.count - consumed)
+            let header: BatchHeader
+            let decoded: DecodedBatch
+            let position = batches.position + Int64(consumed)
+            do throws(BatchError) {
+                header = try BatchHeader(rest.bytes)
+            } catch {
+                fetched = nil
+                throw .corrupt(file: view.path, position: position, reason: error.description)
+            }
+            let stored = ByteSlice(rest.buffer, start: rest.start, count: header.totalBytes)
+            fetched?.consumed += header.totalBytes
+            partitions[index].place = (view.baseOffset, position + Int64(header.totalBytes))
+            guard header.nextOffset > partitions[index].next else { continue }
+            if header.isControl || header.recordCount == 0 {
+                partitions[index].next = header.nextOffset
+                continue
+            }
+            do throws(LogError) {
+                decoded = try engine.reader.decode(stored, at: position, in: view, &context)
+            } catch {
+                partitions[index].place = nil
+                fetched = nil
+                throw StreamError(error, at: partitions[index].topicPartition)
+            }
+            let storage = BatchStorage(partitions[index].topicPartition, decoded, from: partitions[index].next)
+            partitions[index].next = header.nextOffset
+            // Compaction may have left nothing behind the offset that was asked for.
+            guard storage.start.remaining > 0 else { continue }
+            let batch = RecordBatch(storage)
+            inHand = (index, batch)
+            return batch
+        }
+        return nil
+    }
+
+    /// Takes what was fetched, unless a seek has made it useless.
+    mutating func took(_ batches: FetchedBatches?, _ index: Int, _ plan: FetchPlan, generation: Int) {
+        guard generation == self.generation, let batches else { return }
+        fetched = (index, batches, plan.view, 0)
+    }
+
+    /// Goes to an offset of one partition.
+    mutating func seek(_ index: Int, to offset: Int64) {
+        partitions[index].next = offset
+        partitions[index].place = nil
+        if fetched?.index == index { fetched = nil }
+        if inHand?.index == index { inHand = nil }
+        generation += 1
+    }
+}

@@ -1,0 +1,133 @@
+// One partition as a consumer reads it: the next offset, and where in which segment that is.
+//
+// (1) `next` is what the reader has taken; it moves over whole batches. (2) A place in a segment is remembered as long as
+// reading goes straight on; after a seek it is looked up.
+
+import SluiceLog
+
+/// How a consumer goes through one partition.
+struct PartitionReader {
+    let topicPartition: TopicPartition
+    /// The volume's number of the partition.
+    let number: Int
+    /// The next offset to be fetched.
+    var next: Int64
+    /// Where the segment with that base offset is to be read on.
+    var place: (baseOffset: Int64, position: Int64)?
+    /// The offset at which a bounded reader ends.
+    var end: Int64?
+    var isPaused = false
+
+    /// Whether a bounded reader has everything.
+    var isDone: Bool { end.map { next >= $0 } ?? false }
+
+    /// Where to fetch now; nil when there is nothing yet. Throws `offsetOutOfRange`, `offline`, `unknownTopic`.
+    func plan(_ engine: StoreEngine) throws(StreamError) -> FetchPlan? {
+        let view: SegmentView?
+        do throws(LogError) {
+            view = try engine.read { volume throws(LogError) in try volume.segment(number, at: next) }
+        } catch {
+            throw translated(error)
+        }
+        guard let view else { return nil }
+        var position: Int64?
+        if let place, place.baseOffset == view.baseOffset {
+            position = place.position
+        } else if next == view.baseOffset {
+            position = 0
+        }
+        return FetchPlan(view: view, offset: next, position: position, topicPartition: topicPartition)
+    }
+
+    func translated(_ error: LogError) -> StreamError {
+        if case .unknownPartition = error { return .unknownTopic(topicPartition.topic) }
+        return StreamError(error, at: topicPartition)
+    }
+}
+
+/// What is to be fetched, and from where.
+struct FetchPlan: Sendable {
+    var view: SegmentView
+    var offset: Int64
+    /// nil: to be looked up first.
+    var position: Int64?
+    var topicPartition: TopicPartition
+
+    /// Fetches, without waiting for the disk if it is not there; nil when it would have to wait.
+    func fetchNoWait(_ reader: SegmentReader, maxBytes: Int) throws(StreamError) -> FetchedBatches? {
+        guard let position else { return nil }
+        do throws(LogError) {
+            switch try reader.fetchNoWait(view, from: position, maxBytes: maxBytes) {
+            case .batches(let batches): return batches
+            case .wouldWait: return nil
+            }
+        } catch {
+            throw StreamError(error, at: topicPartition)
+        }
+    }
+
+    /// Fetches, however long it takes.
+    func fetch(_ reader: SegmentReader, maxBytes: Int) throws(StreamError) -> FetchedBatches? {
+        do throws(LogError) {
+            let start = if let position { position } else { try reader.position(of: offset, in: view) }
+            return try reader.fetch(view, from: start, maxBytes: maxBytes)
+        } catch {
+            throw StreamError(error, at: topicPartition)
+        }
+    }
+}
+
+extension StoreEngine {
+    /// The offset that a position means now. Looks into the log for a time: not for the cooperative pool.
+    ///
+    /// Throws `offsetOutOfRange`, `unknownTopic`, `offline`, `corrupt`, `io`.
+    func resolve(
+        _ position: Position, _ partition: TopicPartition, _ number: Int
+    ) throws(StreamError) -> Int64 {
+        let reader = PartitionReader(topicPartition: partition, number: number, next: 0)
+        do throws(LogError) {
+            let valid = try read { volume throws(LogError) in try volume.offsets(number) }
+            switch position {
+            case .earliest: return valid.lowerBound
+            case .latest: return valid.upperBound
+            case .offset(let offset):
+                guard offset.rawValue >= valid.lowerBound, offset.rawValue <= valid.upperBound else {
+                    throw .offsetOutOfRange(requested: offset.rawValue, valid: valid)
+                }
+                return offset.rawValue
+            case .timestamp(let time):
+                return try find(time.millisecondsSince1970, number)?.offset ?? valid.upperBound
+            }
+        } catch {
+            throw reader.translated(error)
+        }
+    }
+
+    /// The first record at or after a time; nil when there is none.
+    func find(_ time: Int64, _ number: Int) throws(LogError) -> (offset: Int64, timestamp: Int64)? {
+        var context = CodecContext()
+        var view = try read { volume throws(LogError) in try volume.segment(number, atTime: time) }
+        while let segment = view {
+            if segment.maxTimestamp >= time, let found = try reader.record(atTime: time, in: segment, &context) {
+                return found
+            }
+            view = try read { volume throws(LogError) in try volume.segment(number, after: segment) }
+        }
+        return nil
+    }
+
+    /// Runs something that may wait for the disk on a thread that may.
+    nonisolated(nonsending) func onReader<R: Sendable>(
+        _ body: @escaping @Sendable () throws(StreamError) -> R
+    ) async throws(StreamError) -> R {
+        let waiter = Waiter<R>()
+        readers.run {
+            do throws(StreamError) {
+                waiter.resume(.success(try body()))
+            } catch {
+                waiter.resume(.failure(error))
+            }
+        }
+        return try await waiter.value().get()
+    }
+}

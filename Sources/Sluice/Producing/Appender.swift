@@ -1,0 +1,120 @@
+// An exclusive lane.
+
+import SluiceLog
+
+/// A lane of a producer for one loop: no lock, allocation, reference count or suspension per record.
+///
+/// Make it in the task that uses it. Dropped, it hands over what it holds, and the producer's next flush reports on
+/// that. An idle lane does not linger by itself: flush it, or use the producer.
+///
+/// ```swift
+/// var lane = producer.appender()
+/// for line in lines { try await lane.append(value: line) }
+/// try await lane.close()
+/// ```
+public struct Appender: ~Copyable, Sendable {
+    @usableFromInline var box: LaneBox
+
+    init(_ core: ProducerCore) { box = LaneBox(core) }
+
+    deinit { box.submitAll() }
+
+    /// Accepts one record; as `Producer.append`.
+    @inlinable
+    @discardableResult
+    public nonisolated(nonsending) mutating func append<
+        K: RecordBytes & ~Copyable & ~Escapable, V: RecordBytes & ~Copyable & ~Escapable
+    >(
+        key: borrowing K = NullBytes(), value: borrowing V, headers: [RecordHeader] = [],
+        timestamp: Timestamp? = nil, partition: Int? = nil
+    ) async throws(StreamError) -> PendingRecord {
+        var waited = RoomWait()
+        while true {
+            let pending = try tryAppend(
+                key: key, value: value, headers: headers, timestamp: timestamp, partition: partition)
+            if let pending { return pending }
+            try await waitForRoom(&waited)
+        }
+    }
+
+    /// Accepts one record or throws `busy`; as `Producer.appendNow`.
+    @inlinable
+    @discardableResult
+    public mutating func appendNow<
+        K: RecordBytes & ~Copyable & ~Escapable, V: RecordBytes & ~Copyable & ~Escapable
+    >(
+        key: borrowing K = NullBytes(), value: borrowing V, headers: [RecordHeader] = [],
+        timestamp: Timestamp? = nil, partition: Int? = nil
+    ) throws(StreamError) -> PendingRecord {
+        let pending = try tryAppend(
+            key: key, value: value, headers: headers, timestamp: timestamp, partition: partition)
+        guard let pending else { throw busy() }
+        return pending
+    }
+
+    /// Hands over what the lane holds, without waiting.
+    public mutating func submit() { box.submitAll() }
+
+    /// Returns when everything that the producer has accepted, and this lane, is acknowledged.
+    ///
+    /// - Throws: the first failure since the last flush; `cancelled(accepted: true)`.
+    public nonisolated(nonsending) mutating func flush() async throws(StreamError) {
+        box.submitAll()
+        try await box.core.flushed().value(cancelled: .cancelled(accepted: true)).get()
+        box.refreshClock()
+        if let failure = box.core.takeFailure() { throw failure }
+    }
+
+    /// Flushes and ends the lane: not to be cancelled. The producer stays.
+    public consuming func close() async throws(StreamError) {
+        box.submitAll()
+        let core = box.core
+        try await core.flushed().value().get()
+        if let failure = core.takeFailure() { throw failure }
+    }
+
+    @inlinable @inline(__always)
+    mutating func tryAppend<K: RecordBytes & ~Copyable & ~Escapable, V: RecordBytes & ~Copyable & ~Escapable>(
+        key: borrowing K, value: borrowing V, headers: [RecordHeader], timestamp: Timestamp?, partition: Int?
+    ) throws(StreamError) -> PendingRecord? {
+        try key.withRecordBytes { key throws(StreamError) in
+            try value.withRecordBytes { value throws(StreamError) in
+                try box.encode(key, value, headers, timestamp, partition)
+            }
+        }
+    }
+
+    @usableFromInline func busy() -> StreamError { box.core.busy() }
+
+    @usableFromInline
+    nonisolated(nonsending) mutating func waitForRoom(_ wait: inout RoomWait) async throws(StreamError) {
+        box.submitAll()
+        try await box.core.waitForRoom(&wait)
+        box.refreshClock()
+    }
+}
+
+/// The lane's memory, in one place. Owned by one Appender, which is `~Copyable`: that is why it may be sent.
+@usableFromInline
+final class LaneBox: @unchecked Sendable {
+    let core: ProducerCore
+    private var lane: Lane
+
+    init(_ core: ProducerCore) {
+        self.core = core
+        lane = Lane(core)
+    }
+
+    @usableFromInline
+    func encode(
+        _ key: RawSpan?, _ value: RawSpan?, _ headers: [RecordHeader], _ timestamp: Timestamp?, _ partition: Int?
+    ) throws(StreamError) -> PendingRecord? {
+        guard case .appended(let record) = try lane.append(
+            key, value, headers, timestamp?.millisecondsSince1970, partition)
+        else { return nil }
+        return record
+    }
+
+    func submitAll() { lane.submitAll() }
+    func refreshClock() { lane.refreshClock() }
+}

@@ -1,0 +1,203 @@
+// Topics, from the outside: made, described, changed, deleted. Everything is durable when the call returns.
+
+import SluiceCore
+import SluiceLog
+
+/// A topic and what there is in it.
+public struct TopicDescription: Sendable, Hashable {
+    /// The topic's name.
+    public var name: String
+    /// 22 characters that no other topic has, not even one of the same name made later.
+    public var id: String
+    /// Each partition's offsets: log start ..< high watermark, by partition number.
+    public var partitions: [Range<Offset>]
+    /// What it was configured with; the rest are defaults.
+    public var configuration: TopicConfiguration
+}
+
+/// Topics, their partitions and their configuration.
+public struct Admin: Sendable {
+    private let engine: StoreEngine
+
+    init(_ engine: StoreEngine) { self.engine = engine }
+
+    /// Makes a topic.
+    ///
+    /// - Parameter partitions: 1 … 100,000; each is a directory of its own, made at its first record.
+    /// - Throws: `topicExists`, also for a name that differs only in case or in '.' against '_'; `illegalTopicName`,
+    ///   `illegalConfiguration`, `noSpace`, `closed`.
+    public nonisolated(nonsending) func createTopic(
+        _ name: String, partitions: Int = 1, configuration: TopicConfiguration = .init()
+    ) async throws(StreamError) {
+        try configuration.validate()
+        _ = try await create(name, partitions, configuration.settings).value().get()
+    }
+
+    /// Makes a topic when it is missing; never alters one that is there.
+    public nonisolated(nonsending) func ensureTopic(
+        _ name: String, partitions: Int = 1, configuration: TopicConfiguration = .init()
+    ) async throws(StreamError) {
+        if engine.read({ $0.topic(name) != nil }) { return }
+        do throws(StreamError) {
+            try await createTopic(name, partitions: partitions, configuration: configuration)
+        } catch {
+            // Someone else made it meanwhile.
+            if case .topicExists = error, engine.read({ $0.topic(name) != nil }) { return }
+            throw error
+        }
+    }
+
+    /// Every topic, by name.
+    public nonisolated(nonsending) func topics() async throws(StreamError) -> [TopicDescription] {
+        allTopics()
+    }
+
+    /// One topic. Throws `unknownTopic`.
+    public nonisolated(nonsending) func describeTopic(_ name: String) async throws(StreamError) -> TopicDescription {
+        try describe(name)
+    }
+
+    /// Changes a topic's configuration. Producers that are open keep the compression that they began with.
+    ///
+    /// - Throws: `unknownTopic`, `illegalConfiguration`, `noSpace`, `closed`.
+    public nonisolated(nonsending) func alterTopic(
+        _ name: String, _ change: (inout TopicConfiguration) -> Void
+    ) async throws(StreamError) {
+        var configuration = try describe(name).configuration
+        change(&configuration)
+        try configuration.validate()
+        let settings = configuration.settings
+        _ = try await request { volume, id throws(LogError) in
+            try volume.configureTopic(name, settings: settings.stored, log: settings.log, request: id)
+        }.value().get()
+    }
+
+    /// Adds partitions up to a total; keys may then go to other partitions than before. Open producers keep to the ones
+    /// that they know.
+    ///
+    /// - Throws: `unknownTopic`, `illegalConfiguration` for fewer than there are, `noSpace`, `closed`.
+    public nonisolated(nonsending) func addPartitions(to name: String, total: Int) async throws(StreamError) {
+        let count = try describe(name).partitions.count
+        guard total >= count, total <= Limits.partitionsPerTopic else {
+            throw .illegalConfiguration(
+                key: "partitions", value: "\(total)",
+                reason: "accepted: \(count), which there are, to \(Limits.partitionsPerTopic)")
+        }
+        _ = try await request { volume, id throws(LogError) in
+            try volume.addPartitions(to: name, total: total, request: id)
+        }.value().get()
+    }
+
+    /// Deletes a topic with its records. Returns when a topic of that name can be made again.
+    ///
+    /// Producers and consumers of it fail with `unknownTopic`. Throws `unknownTopic`, `closed`.
+    public nonisolated(nonsending) func deleteTopic(_ name: String) async throws(StreamError) {
+        _ = try await request { volume, id throws(LogError) in
+            try volume.deleteTopic(name, request: id)
+        }.value().get()
+    }
+
+    /// Log start offset ..< high watermark. Throws `unknownTopic`, `unknownPartition`.
+    public nonisolated(nonsending) func offsets(of partition: TopicPartition) async throws(StreamError) -> Range<Offset> {
+        try range(of: partition)
+    }
+
+    /// The offset of the first record at or after a time; nil when there is none.
+    ///
+    /// - Throws: `unknownTopic`, `unknownPartition`, `corrupt`, `io`.
+    public nonisolated(nonsending) func offset(
+        of partition: TopicPartition, at time: Timestamp
+    ) async throws(StreamError) -> Offset? {
+        let engine = engine
+        let number = try engine.number(of: partition)
+        return try await engine.onReader { () throws(StreamError) -> Offset? in
+            do throws(LogError) {
+                return try engine.find(time.millisecondsSince1970, number).map { Offset($0.offset) }
+            } catch {
+                throw StreamError(error, at: partition)
+            }
+        }
+    }
+
+    /// Deletes the records before an offset. Returns the new log start offset.
+    ///
+    /// Past a damaged stretch it lets the partition take appends again.
+    /// - Throws: `offsetOutOfRange`, `unknownTopic`, `unknownPartition`, `closed`.
+    @discardableResult
+    public nonisolated(nonsending) func deleteRecords(
+        before offset: Offset, of partition: TopicPartition
+    ) async throws(StreamError) -> Offset {
+        let number = try engine.number(of: partition)
+        let waiter: Waiter<Int64>
+        do throws(LogError) {
+            waiter = try engine.request { volume, id throws(LogError) in
+                try volume.deleteRecords(number, before: offset.rawValue, request: id)
+            }
+        } catch {
+            throw StreamError(error, at: partition)
+        }
+        return Offset(try await waiter.value().get())
+    }
+
+    // MARK: Shared with the blocking form
+
+    func create(_ name: String, _ partitions: Int, _ settings: TopicSettings) throws(StreamError) -> Waiter<Int64> {
+        if let reason = TopicName.check(name) { throw .illegalTopicName(name, reason: reason) }
+        guard (1...Limits.partitionsPerTopic).contains(partitions) else {
+            throw .illegalConfiguration(
+                key: "partitions", value: "\(partitions)", reason: "accepted: 1 to \(Limits.partitionsPerTopic)")
+        }
+        let collision = TopicName.collisionKey(name)
+        return try request { volume, id throws(LogError) in
+            if let other = volume.topics.first(where: { TopicName.collisionKey($0.name) == collision }) {
+                throw .topicExists(other.name)
+            }
+            var random = SystemRandomNumberGenerator()
+            try volume.createTopic(
+                name, id: UniqueID(using: &random), partitions: partitions, settings: settings.stored,
+                log: settings.log, request: id)
+        }
+    }
+
+    func request(
+        _ body: (inout Volume, UInt64) throws(LogError) -> Void
+    ) throws(StreamError) -> Waiter<Int64> {
+        do throws(LogError) {
+            return try engine.request(body)
+        } catch {
+            throw StreamError(error, at: nil)
+        }
+    }
+
+    func describe(_ name: String) throws(StreamError) -> TopicDescription {
+        guard let topic = engine.read({ volume in volume.topic(name).map { Self.description(of: $0, volume) } }) else {
+            throw .unknownTopic(name)
+        }
+        return topic
+    }
+
+    func allTopics() -> [TopicDescription] {
+        engine.read { volume in volume.topics.map { Self.description(of: $0, volume) } }
+    }
+
+    func range(of partition: TopicPartition) throws(StreamError) -> Range<Offset> {
+        let number = try engine.number(of: partition)
+        do throws(LogError) {
+            let range = try engine.read { volume throws(LogError) in try volume.offsets(number) }
+            return Offset(range.lowerBound)..<Offset(range.upperBound)
+        } catch {
+            throw StreamError(error, at: partition)
+        }
+    }
+
+    private static func description(of topic: TopicRecord, _ volume: borrowing Volume) -> TopicDescription {
+        var partitions: [Range<Offset>] = []
+        for number in 0..<Int(topic.partitions) {
+            let range = (try? volume.number(topic: topic.name, partition: number)).flatMap { try? volume.offsets($0) }
+            partitions.append(Offset(range?.lowerBound ?? 0)..<Offset(range?.upperBound ?? 0))
+        }
+        return TopicDescription(
+            name: topic.name, id: topic.id.description, partitions: partitions,
+            configuration: TopicConfiguration(settings: TopicSettings(stored: topic.settings)))
+    }
+}

@@ -1,0 +1,172 @@
+// Several appends that happen as a whole or not at all.
+
+import SluiceCore
+import SluiceLog
+import Synchronization
+
+/// Collects the appends of one atomic write. What it holds is appended when the closure that was given it returns.
+public struct AtomicWrite: ~Copyable {
+    private let engine: StoreEngine
+    private var parts: [Part] = []
+    private var topics: [String: (TopicSettings, [Int])] = [:]
+
+    /// One partition's batch in the making.
+    private final class Part {
+        let place: TopicPartition
+        let number: Int
+        let settings: TopicSettings
+        var builder: RecordBatchBuilder
+        var expecting: Offset?
+        init(_ place: TopicPartition, _ number: Int, _ settings: TopicSettings) {
+            self.place = place
+            self.number = number
+            self.settings = settings
+            builder = RecordBatchBuilder(rawCapacity: Limits.atomicBytes)
+        }
+    }
+
+    init(_ engine: StoreEngine) { self.engine = engine }
+
+    /// Adds a record.
+    ///
+    /// - Parameters:
+    ///   - partition: nil: by Kafka's murmur2 of the key, or 0 without one.
+    ///   - expecting: the offset at which the partition must end, or nothing of the write is appended and
+    ///     `unexpectedEnd` tells where it does (optimistic concurrency). Of the first record to a partition.
+    /// - Throws: `unknownTopic`, `unknownPartition`, `recordTooLarge` when the write exceeds 1 MiB.
+    public mutating func append<K: RecordBytes & ~Copyable & ~Escapable, V: RecordBytes & ~Copyable & ~Escapable>(
+        to topic: String, partition: Int? = nil, key: borrowing K = NullBytes(), value: borrowing V,
+        headers: [RecordHeader] = [], timestamp: Timestamp? = nil, expecting: Offset? = nil
+    ) throws(StreamError) {
+        try key.withRecordBytes { key throws(StreamError) in
+            try value.withRecordBytes { value throws(StreamError) in
+                try add(topic, partition, key, value, headers, timestamp, expecting)
+            }
+        }
+    }
+
+    private mutating func add(
+        _ topic: String, _ partition: Int?, _ key: RawSpan?, _ value: RawSpan?, _ headers: [RecordHeader],
+        _ timestamp: Timestamp?, _ expecting: Offset?
+    ) throws(StreamError) {
+        let known = topics[topic]
+        let (settings, numbers) = if let known { known } else { try engine.topic(topic) }
+        topics[topic] = (settings, numbers)
+        var target = partition ?? 0
+        if partition == nil, let key { target = Partitioner.partition(of: key, partitions: numbers.count) }
+        let place = TopicPartition(topic: topic, partition: target)
+        guard numbers.indices.contains(target) else { throw .unknownPartition(place) }
+        let part: Part
+        if let found = parts.first(where: { $0.place == place }) {
+            part = found
+        } else {
+            part = Part(place, numbers[target], settings)
+            parts.append(part)
+        }
+        if let expecting { part.expecting = part.expecting ?? expecting }
+        let time = timestamp?.millisecondsSince1970 ?? coarseWallMilliseconds()
+        guard part.builder.append(timestamp: time, key: key, value: value, headers: headers) else {
+            throw .recordTooLarge(bytes: Limits.atomicBytes + 1, limit: Limits.atomicBytes)
+        }
+    }
+
+    /// Submits what was collected. nil when there is nothing.
+    consuming func submit(_ sink: AtomicSink) throws(StreamError) -> Waiter<Void>? {
+        guard !parts.isEmpty else { return nil }
+        var context = CodecContext()
+        var sealed: [AtomicPart] = []
+        let (origin, waiter) = sink.begin(parts.map(\.place))
+        for part in parts {
+            let codec = (Compression(part.settings.compression) ?? .lz4).codec
+            let batch = part.builder.seal(codec, with: &context)
+            sealed.append(
+                AtomicPart(
+                    partition: part.number,
+                    batch: PreparedBatch(
+                        bytes: ByteSlice(batch.bytes), recordCount: batch.recordCount,
+                        maxTimestamp: batch.maxTimestamp, origin: origin),
+                    expecting: part.expecting?.rawValue))
+        }
+        do throws(LogError) {
+            try engine.withVolume { volume throws(LogError) in try volume.submit(atomic: sealed, now: .now) }
+        } catch {
+            sink.forget(origin)
+            throw StreamError(error, at: parts.first?.place)
+        }
+        return waiter
+    }
+}
+
+/// Waits for the parts of atomic writes.
+final class AtomicSink: BatchSink, Sendable {
+    private struct Write {
+        var places: [TopicPartition]
+        var left: Int
+        var failure: StreamError?
+        var waiter: Waiter<Void>
+    }
+    private struct State {
+        var number: UInt32 = 0
+        var next: UInt64 = 0
+        var writes: [UInt64: Write] = [:]
+    }
+    private let state = Mutex(State())
+
+    func start(_ engine: StoreEngine) {
+        let number = engine.register(self)
+        state.withLock { $0.number = number }
+    }
+
+    func begin(_ places: [TopicPartition]) -> (BatchOrigin, Waiter<Void>) {
+        state.withLock { state in
+            state.next += 1
+            let waiter = Waiter<Void>()
+            state.writes[state.next] = Write(places: places, left: places.count, waiter: waiter)
+            return (BatchOrigin(producer: state.number, number: state.next), waiter)
+        }
+    }
+
+    func forget(_ origin: BatchOrigin) { state.withLock { $0.writes[origin.number] = nil } }
+
+    func completed(_ completions: [AppendCompletion]) {
+        for completion in completions {
+            let done = state.withLock { state -> Write? in
+                let number = completion.origin.number
+                guard var write = state.writes[number] else { return nil }
+                write.left -= 1
+                if case .failure(let error) = completion.result, write.failure == nil {
+                    let place = completion.part < write.places.count ? write.places[completion.part] : nil
+                    write.failure = StreamError(error, at: place)
+                }
+                state.writes[number] = write.left > 0 ? write : nil
+                return write.left > 0 ? nil : write
+            }
+            guard let done else { continue }
+            done.waiter.resume(done.failure.map { .failure($0) } ?? .success(()))
+        }
+    }
+}
+
+extension StreamStore {
+    /// Appends to any number of topics and partitions, all of it or none, also after a crash; at most 1 MiB.
+    ///
+    /// Always durable on return. What the closure throws comes out, and nothing is appended.
+    ///
+    /// ```swift
+    /// try await store.atomically { write in
+    ///     try write.append(to: "payments", key: "7", value: "-10")
+    ///     try write.append(to: "ledger", value: "7 paid 10")
+    /// }
+    /// ```
+    /// - Throws: what the closure throws; `unexpectedEnd`, `recordTooLarge`, `noSpace`, `io`, `indeterminate`, `offline`,
+    ///   `closed`. Not to be cancelled once the closure has returned.
+    public nonisolated(nonsending) func atomically<R>(
+        _ body: (inout AtomicWrite) throws -> R
+    ) async throws -> R {
+        try checkOpen()
+        var write = AtomicWrite(engine)
+        let result = try body(&write)
+        if let waiter = try write.submit(atomicSink) { try await waiter.value().get() }
+        return result
+    }
+}

@@ -1,0 +1,76 @@
+// Jobs and results in words: for traces and logs. The same job always has the same words.
+
+extension IOJob: CustomStringConvertible {
+    /// What is to be done, and to which file.
+    public var description: String {
+        switch self {
+        case .write(let job):
+            let journalled = job.group == nil ? "" : ", journalled"
+            return "write \(job.batches.count) batches to \(job.file.paths.log) at \(job.position)\(journalled)"
+        case .commit(let job):
+            let members = job.members.map { "\($0.partition) to \($0.endOffset)\($0.isDirect ? " directly" : "")" }
+            let direct = job.direct.map { "\($0.partition)" }.joined(separator: ", ")
+            let frame = job.frame.map { "frame \($0.sequence) at \($0.slot):\($0.position)" } ?? "no frame"
+            return "commit [\(members.joined(separator: ", "))], groups \(job.groups), syncs [\(direct)], \(frame)"
+        case .manifest(let job):
+            let words = job.records.map(\.words).joined(separator: "; ")
+            return job.replacement.map { "begin manifest \($0): \(words)" } ?? "record \(words)"
+        case .sync(let job):
+            return "sync [\(job.targets.map { "\($0.partition) to \($0.point.offset)" }.joined(separator: ", "))]"
+        case .roll(let job): return "roll \(job.file.paths.log) at \(job.sealed.endOffset)"
+        case .remove(let job):
+            let closed = job.close.isEmpty ? "" : ", closing \(job.close.count) files"
+            switch job.target {
+            case .segments(let paths): return "remove \(paths.map(\.log))\(closed)"
+            case .topic(let topic): return "remove topic \(topic.name)\(closed)"
+            case .tails(let tails): return "write the index entries of \(tails.count) segments"
+            }
+        case .journal(let job): return "make journal \(job.number)"
+        }
+    }
+}
+
+extension IOResult: CustomStringConvertible {
+    /// What came of it.
+    public var description: String {
+        switch self {
+        case .write(let result):
+            let dirty = result.isDirty ? ", not cut back" : ""
+            return "\(result.written) written\(dirty), \(Self.words(result.error))"
+        case .commit(let result):
+            let direct = result.direct.map { Self.words($0.error) }
+            return "\(Self.words(result.error)), syncs \(direct)"
+        case .manifest(.success), .journal(.success): return "done"
+        case .manifest(.failure(let error)), .journal(.failure(let error)): return Self.words(error)
+        case .sync(let results): return "\(results.map { Self.words($0.error) })"
+        case .roll(let result): return Self.words(result.error)
+        case .remove(let error): return Self.words(error)
+        }
+    }
+
+    private static func words(_ error: IOError?) -> String {
+        error.map { "\($0.operation) of \($0.path) failed with error \($0.errno)" } ?? "done"
+    }
+}
+
+extension ManifestRecord {
+    /// What it says, without the ids of topics.
+    package var words: String {
+        switch self {
+        case .opened(let boot, _, let floor): "opened in \(boot), journal from \(floor)"
+        case .closed: "closed"
+        case .topicCreated(let topic): "topic \(topic.name) with \(topic.partitions) partitions"
+        case .topicConfigured(_, let settings): "settings \(settings.map { "\($0.key)=\($0.value)" })"
+        case .partitionsAdded(_, let total): "partitions, \(total) now"
+        case .topicDeleted: "topic deleted"
+        case .topicForgotten: "topic forgotten"
+        case .rolled(let key, let sealed):
+            "rolled \(key.partition): \(sealed.baseOffset) to \(sealed.endOffset), \(sealed.size) bytes"
+        case .recoveryPoint(let key, let point):
+            "point \(key.partition): \(point.offset) at \(point.position), ceiling \(point.ceiling)"
+        case .logStart(let key, let offset): "log start \(key.partition): \(offset)"
+        case .restarted(let key, let offset): "restarted \(key.partition): \(offset)"
+        case .leaderEpoch(let key, let epoch): "epoch \(key.partition): \(epoch)"
+        }
+    }
+}

@@ -1,0 +1,327 @@
+// What is checked: each answer when it comes, each log when it is read, everything after each opening.
+
+internal import SluiceLog
+
+extension VolumeSimulation {
+    // MARK: Answers
+
+    /// Takes the volume's answers and holds them against what is known.
+    func drain() throws(SimulationViolation) {
+        guard let completions = store?.volume.takeCompletions(), !completions.isEmpty else { return }
+        for event in completions.events { try happened(event) }
+        var refused: [Int] = []
+        for completion in completions.appends {
+            let id = Int(completion.origin.number)
+            note("answer \(id): \(completion.result)")
+            try check(submissions[id].state == .pending, 8, "batch \(id) was answered twice")
+            try check(submissions[id].part == completion.part, 8, "batch \(id) is not part \(completion.part)")
+            switch completion.result {
+            case .success(let place): try acknowledged(id, place)
+            case .failure(let error):
+                if case .indeterminate = error {
+                    submissions[id].state = .indeterminate
+                } else {
+                    submissions[id].state = .failed
+                    if case .io = error { refused.append(id) }
+                }
+            }
+        }
+        for (request, result) in completions.requests {
+            note("answer of \(request): \(result)")
+            try answered(request, result)
+        }
+        for id in refused { poison(behind: id) }
+        try checkGroups(of: completions)
+        if let closed = completions.closed {
+            try check(!isClosedTold, 8, "the close was told twice")
+            note("closed: \(closed)")
+            isClosedTold = true
+        }
+    }
+
+    private func happened(_ event: VolumeEvent) throws(SimulationViolation) {
+        note("event: \(event)")
+        switch event {
+        case .partitionStopped(let topic, let number, _):
+            for index in partitions.indices
+            where partitions[index].number == number && topics[partitions[index].topic].name == topic {
+                partitions[index].isStopped = true
+            }
+        case .storeStopped: isFailed = true
+        case .removalFailed, .segmentsRemoved, .recordsUnreadable: break
+        }
+    }
+
+    private func acknowledged(_ id: Int, _ place: AppendedBatch) throws(SimulationViolation) {
+        let submission = submissions[id]
+        try check(!submission.isPoisoned, 7, "batch \(id) was appended though one before it was refused")
+        submissions[id].state = .acknowledged(base: place.baseOffset)
+        let topic = topics[partitions[submission.partition].topic]
+        guard topic.phase == .alive else { return }
+        // Without acks on a durable topic the answer promises nothing, not even the offsets.
+        if submission.acks == .none, topic.settings.isDurable || !topic.possibleSettings.isEmpty { return }
+        let isDurable = submission.acks == .durable || topic.isSurelyDurable
+        for index in 0..<submission.count {
+            try saw(
+                UInt64(id) << 16 | UInt64(index), at: place.baseOffset + Int64(index), in: submission.partition,
+                isDurable ? .durable : .written)
+        }
+    }
+
+    /// What the producer of a refused batch has in the same queue must be refused as well.
+    private func poison(behind id: Int) {
+        for later in (id + 1)..<max(submissions.count, id + 1)
+        where submissions[later].state == .pending && submissions[later].producer == submissions[id].producer
+            && submissions[later].partition == submissions[id].partition
+        {
+            submissions[later].isPoisoned = true
+        }
+    }
+
+    private func checkGroups(of completions: Completions) throws(SimulationViolation) {
+        for completion in completions.appends {
+            guard let group = submissions[Int(completion.origin.number)].group else { continue }
+            let good = groups[group].count { id in
+                if case .acknowledged = submissions[id].state { true } else { false }
+            }
+            let pending = groups[group].count { submissions[$0].state == .pending }
+            try check(pending == 0, 8, "atomic write \(groups[group]) was answered in part")
+            try check(good == 0 || good == groups[group].count, 5, "atomic write \(groups[group]) succeeded in part")
+        }
+    }
+
+    /// A record is at an offset, as was read or told.
+    private func saw(
+        _ record: UInt64, at offset: Int64, in partition: Int, _ safety: SeenRecord.Safety
+    ) throws(SimulationViolation) {
+        if let known = partitions[partition].entries[offset] {
+            try check(
+                known.record == record, 4,
+                "offset \(offset) of partition \(partition) was \(Self.name(known.record)), is \(Self.name(record))")
+            try check(
+                known.safety != .lost, 4, "offset \(offset) of partition \(partition) is back, which power took")
+            partitions[partition].entries[offset]?.safety = max(known.safety, safety)
+        } else {
+            partitions[partition].entries[offset] = SeenRecord(record: record, safety: safety)
+        }
+        partitions[partition].knownEnd = max(partitions[partition].knownEnd, offset + 1)
+    }
+
+    private static func name(_ record: UInt64) -> String { "record \(record & 0xFFFF) of batch \(record >> 16)" }
+
+    // MARK: Logs
+
+    /// Reads every log as readers would and checks what is in it.
+    func checkAll() throws(SimulationViolation) {
+        try checkFiles()
+        for index in partitions.indices where topics[partitions[index].topic].phase == .alive {
+            try checkLog(index, needed: .written)
+        }
+    }
+
+    /// Checks one log. Returns the batches that are in it.
+    @discardableResult
+    func checkLog(_ index: Int, needed: SeenRecord.Safety) throws(SimulationViolation) -> Set<Int> {
+        guard let number = number(index) else {
+            throw violation(10, "partition \(index) is not there: topic \(topics[partitions[index].topic].name)")
+        }
+        let (range, found) = try read(index, number)
+        let topic = topics[partitions[index].topic]
+        let known = partitions[index]
+        try check(
+            range.lowerBound >= known.startAcknowledged, 1, "the start of partition \(index) went back to \(range)")
+        try check(
+            range.lowerBound <= known.startRequested || topic.hadRetention, 1,
+            "partition \(index) begins at \(range.lowerBound), nobody deleted that")
+        var present: Set<Int> = []
+        var last: [UInt32: Int] = [:]
+        for (offset, record) in found {
+            let id = Int(record >> 16)
+            present.insert(id)
+            let submission = submissions[id]
+            try check(submission.partition == index, 4, "batch \(id) is in partition \(index)")
+            try check(submission.state != .failed, 3, "batch \(id) was refused and is at offset \(offset)")
+            try check(!submission.isPoisoned, 7, "batch \(id) is at offset \(offset) though one before it was refused")
+            if case .acknowledged(let base) = submission.state {
+                try check(
+                    offset == base + Int64(record & 0xFFFF) || submission.acks == .none, 4,
+                    "batch \(id) was acknowledged at \(base), is at \(offset)")
+            }
+            let before = last.updateValue(id, forKey: submission.producer) ?? -1
+            try check(before <= id, 7, "batch \(id) is behind batch \(before) of the same producer")
+            try saw(record, at: offset, in: index, topic.isSurelyDurable ? .durable : .written)
+        }
+        let offsets = Set(found.map(\.offset))
+        for (offset, entry) in partitions[index].entries where offset >= range.lowerBound && entry.safety >= needed {
+            // Where a topic has become durable, what was visible may have to wait for a sync.
+            if offset >= range.upperBound, entry.safety == .written, topic.settings.isDurable { continue }
+            try check(
+                offsets.contains(offset), entry.safety == .durable ? 1 : 2,
+                "\(Self.name(entry.record)) is not at offset \(offset) of partition \(index), which is \(range)")
+        }
+        return present
+    }
+
+    /// All records of a partition that can be seen.
+    private func read(
+        _ index: Int, _ number: Int
+    ) throws(SimulationViolation) -> (Range<Int64>, [(offset: Int64, record: UInt64)]) {
+        var found: [(offset: Int64, record: UInt64)] = []
+        var range: Range<Int64> = 0..<0
+        var fault: String?
+        do throws(LogError) {
+            guard let offsets = try store?.volume.offsets(number) else { return (range, found) }
+            range = offsets
+            var offset = range.lowerBound
+            while offset < range.upperBound, fault == nil {
+                guard let view = try store?.volume.segment(number, at: offset) else {
+                    fault = "there is no segment for offset \(offset) of \(range)"
+                    break
+                }
+                let next = read(view, from: offset, &found, &fault)
+                if next <= offset, fault == nil { fault = "reading stands still at offset \(offset) of \(range)" }
+                offset = next
+            }
+        } catch {
+            fault = "\(error)"
+        }
+        if let fault { throw violation(3, "partition \(index): \(fault)") }
+        return (range, found)
+    }
+
+    private func read(
+        _ view: SegmentView, from start: Int64, _ found: inout [(offset: Int64, record: UInt64)],
+        _ fault: inout String?
+    ) -> Int64 {
+        guard let bytes = files.contents(view.paths.log), bytes.count >= view.limit else {
+            fault = "\(view.paths.log) has less than \(view.limit) bytes"
+            return start
+        }
+        var position = 0
+        var next = view.baseOffset
+        let buffer = ByteBuffer(bytes)
+        while position < Int(view.limit) {
+            do throws(BatchError) {
+                let head = ByteSlice(buffer, start: position, count: min(BatchLayout.headerBytes, bytes.count - position))
+                let header = try BatchHeader(head.bytes)
+                guard position + header.totalBytes <= Int(view.limit) else {
+                    fault = "the visible end of \(view.paths.log) is within a batch"
+                    return start
+                }
+                let batch = try DecodedBatch(
+                    ByteSlice(buffer, start: position, count: header.totalBytes), with: &codecs, maxBytes: 1 << 20)
+                guard header.baseOffset == next else {
+                    fault = "\(view.paths.log) goes on at \(header.baseOffset), not \(next)"
+                    return start
+                }
+                next = header.nextOffset
+                position += header.totalBytes
+                guard !header.isControl else { continue }
+                var cursor = batch.cursor
+                while cursor.next() {
+                    guard cursor.offset >= start, let value = cursor.value else { continue }
+                    let record = value.loadUnaligned(as: UInt64.self).bigEndian
+                    found.append((cursor.offset, record))
+                }
+            } catch {
+                fault = "\(view.paths.log) at \(position): \(error)"
+                return start
+            }
+        }
+        if next != view.endOffset { fault = "\(view.paths.log) ends at \(next), not \(view.endOffset)" }
+        return next
+    }
+
+    /// Whole batches and nothing else.
+    private func checkFiles() throws(SimulationViolation) {
+        guard let entries = try? files.list(Self.root + "/topics") else { return }
+        for entry in entries {
+            let directory = Self.root + "/topics/" + entry.name
+            let isStopped = partitions.contains {
+                $0.isStopped && entry.name == "\(topics[$0.topic].name)-\($0.number)"
+            }
+            if isStopped { continue }
+            for file in (try? files.list(directory)) ?? [] where file.name.hasSuffix(".log") {
+                guard let bytes = files.contents("\(directory)/\(file.name)") else { continue }
+                var position = 0
+                while position < bytes.count {
+                    let left = Array(bytes[position...].prefix(BatchLayout.headerBytes))
+                    guard let header = try? BatchHeader(left.span.bytes), header.totalBytes <= bytes.count - position
+                    else { throw violation(12, "\(directory)/\(file.name) holds no whole batch at \(position)") }
+                    position += header.totalBytes
+                }
+            }
+        }
+    }
+
+    // MARK: After an opening
+
+    func checkAfterOpening(lostPower: Bool, hasDied: Bool) throws(SimulationViolation) {
+        try checkCatalogue(hasDied: hasDied)
+        requests = [:]
+        try checkFiles()
+        var present: Set<Int> = []
+        for index in partitions.indices where topics[partitions[index].topic].phase == .alive {
+            present.formUnion(try checkLog(index, needed: lostPower ? .durable : .written))
+            settle(index, present)
+        }
+        for group in groups { try checkWhole(group, present) }
+        for index in submissions.indices where submissions[index].state == .indeterminate {
+            // What is not there after an opening never comes.
+            if !present.contains(index), !isMaybeDeleted(index) { submissions[index].state = .failed }
+        }
+    }
+
+    /// What has survived has been synced; what has not is never to come back.
+    private func settle(_ index: Int, _ present: Set<Int>) {
+        guard let number = number(index), let range = try? store?.volume.offsets(number) else { return }
+        for (offset, entry) in partitions[index].entries where offset >= range.lowerBound {
+            let isThere = offset < range.upperBound && present.contains(Int(entry.record >> 16))
+            partitions[index].entries[offset]?.safety = isThere ? .durable : .lost
+        }
+        partitions[index].startAcknowledged = max(partitions[index].startAcknowledged, range.lowerBound)
+        partitions[index].knownEnd = range.upperBound
+    }
+
+    private func checkWhole(_ group: [Int], _ present: Set<Int>) throws(SimulationViolation) {
+        guard group.contains(where: present.contains) else { return }
+        for id in group where !present.contains(id) && !isMaybeDeleted(id) {
+            throw violation(5, "of atomic write \(group) batch \(id) is missing")
+        }
+    }
+
+    /// Whether a batch that is not there may have been there and been deleted.
+    private func isMaybeDeleted(_ id: Int) -> Bool {
+        let partition = partitions[submissions[id].partition]
+        return topics[partition.topic].phase != .alive || partition.startAcknowledged > submissions[id].knownEnd
+    }
+
+    private func checkCatalogue(hasDied: Bool) throws(SimulationViolation) {
+        guard let found = store?.volume.topics else { return }
+        for index in topics.indices {
+            let topic = topics[index]
+            let record = found.first { $0.id == topic.id }
+            switch topic.phase {
+            case .alive: try check(record != nil, 10, "topic \(topic.name) is not there")
+            case .gone: try check(record == nil, 10, "topic \(topic.name) is there again")
+            case .creating, .deleting: topics[index].phase = record == nil ? .gone : .alive
+            }
+            guard let record else { continue }
+            let count = Int(record.partitions)
+            try check(
+                (topic.partitions.count...topic.mostPartitions).contains(count), 10,
+                "topic \(topic.name) has \(count) partitions")
+            adopt(index, partitions: count)
+            let settings = LogSettings(simulated: record.settings)
+            try check(
+                settings == topic.settings || topic.possibleSettings.contains(settings), 10,
+                "topic \(topic.name) has other settings")
+            topics[index].settings = settings
+            topics[index].possibleSettings = []
+            topics[index].mostPartitions = count
+        }
+        for record in found {
+            try check(topics.contains { $0.id == record.id }, 10, "topic \(record.name) was never made")
+        }
+    }
+}

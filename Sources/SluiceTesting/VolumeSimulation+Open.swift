@@ -1,0 +1,200 @@
+// Opening, closing, dying: the ends of a simulated process, and what must be true after the next has begun.
+
+internal import SluiceLog
+
+extension VolumeSimulation {
+    /// Opens the store, perhaps dying on the way; at last on a machine that is whole.
+    func open(afterPowerLoss: Bool = false, afterDeath: Bool = false) throws(SimulationViolation) {
+        var lostPower = afterPowerLoss
+        var hasDied = afterDeath || afterPowerLoss
+        files.policy = policy
+        if random.chance(0.3) { heal() }
+        for attempt in 0... {
+            if attempt >= 4 { heal() }
+            if attempt < 4, random.chance(0.15) { files.crashAfterCalls = random.below(40) }
+            do throws(LogError) {
+                let opened = try StoreDirectory.open(
+                    Self.root, files, configuration: configuration, now: clock.now, random: &random,
+                    interpret: { LogSettings(simulated: $0) })
+                runner = JobRunner(files, storeID: opened.storeID)
+                store = consume opened
+            } catch {
+                note("open: \(error)")
+                if files.hasCrashed {
+                    let power = random.chance(0.5)
+                    lostPower = lostPower || power
+                    hasDied = true
+                    note(power ? "power lost in recovery" : "died in recovery")
+                    power ? files.powerLoss() : files.processDeath()
+                } else if case .io = error, attempt < 4 {
+                    continue
+                } else {
+                    throw violation(9, "the store does not open: \(error)")
+                }
+                continue
+            }
+            break
+        }
+        if files.hasCrashed { return try crash() }
+        files.crashAfterCalls = nil
+        openings += 1
+        isFailed = false
+        isClosedTold = false
+        for index in partitions.indices { partitions[index].isStopped = false }
+        guard let report = store?.report else { return }
+        note("opened: \(report.findings.map(\.description).joined(separator: "; "))")
+        if report.isDamaged {
+            // What could not be read may be read another time: nothing is to be lost by that.
+            try check(
+                !files.policy.faults.isEmpty, 1, "damage on a machine that never damages: \(report.findings)")
+            store = nil
+            files.processDeath()
+            heal()
+            note("opened again, since reads failed")
+            let keptPolicy = policy
+            policy = .none
+            defer { policy = keptPolicy }
+            return try open(afterPowerLoss: lostPower, afterDeath: true)
+        }
+        try checkAfterOpening(lostPower: lostPower, hasDied: hasDied)
+        isFaulty = policy != .none
+        files.policy = policy
+    }
+
+    func heal() { files.policy = .none }
+
+    /// The process or the machine ends.
+    func crash() throws(SimulationViolation) {
+        let power = random.chance(0.6)
+        note(power ? "POWER LOSS" : "PROCESS DEATH")
+        store = nil
+        jobs = []
+        for index in submissions.indices where submissions[index].state == .pending {
+            submissions[index].state = .indeterminate
+        }
+        power ? files.powerLoss() : files.processDeath()
+        try open(afterPowerLoss: power, afterDeath: true)
+    }
+
+    /// Closes, in any order of the jobs, and opens again.
+    func closeAndOpen() throws(SimulationViolation) {
+        note("close")
+        store?.volume.close(now: clock.now)
+        try drain()
+        try drive { self.isClosedTold }
+        if files.hasCrashed { return try crash() }
+        let isClean = !isFailed && partitions.indices.allSatisfy { !partitions[$0].isStopped }
+        for index in submissions.indices where submissions[index].state == .pending {
+            throw violation(8, "batch \(index) was not answered by the close")
+        }
+        try check(requests.isEmpty, 8, "requests were not answered by the close: \(requests)")
+        files.crashAfterCalls = nil
+        for file in store?.volume.openFiles ?? [] { files.close(file) }
+        if let lock = store?.lock { files.close(lock) }
+        store = nil
+        heal()
+        if isClean { try verifyClosed() }
+        files.policy = policy
+        try open(afterPowerLoss: false, afterDeath: !isClean)
+    }
+
+    private func verifyClosed() throws(SimulationViolation) {
+        var broken: String?
+        do throws(LogError) {
+            let report = try StoreDirectory.verify(
+                Self.root, files, deep: true, interpret: { LogSettings(simulated: $0) })
+            broken = fault(of: report)
+        } catch {
+            broken = "\(error)"
+        }
+        if let broken { throw violation(11, "verification after a close: \(broken)") }
+    }
+
+    private func fault(of report: RecoveryReport) -> String? {
+        if !report.wasClosed { return "it says that it was not closed" }
+        let bad = report.findings.filter { finding in
+            switch finding {
+            case .unreferenced, .tornManifest: !isFaulty
+            default: true
+            }
+        }
+        return bad.isEmpty ? nil : "\(bad)"
+    }
+
+    /// The end of the run: the machine is made whole, everything must be answered and work again.
+    func finish() throws(SimulationViolation) {
+        note("the end")
+        policy = .none
+        heal()
+        files.crashAfterCalls = nil
+        try quiesce()
+        try appendEverywhere()
+        try checkAll()
+        try closeAndOpen()
+        try appendEverywhere()
+        try closeAndOpen()
+    }
+
+    /// Does all jobs until there is nothing to do.
+    func quiesce() throws(SimulationViolation) {
+        try drive { false }
+        for index in submissions.indices where submissions[index].state == .pending {
+            throw violation(9, "batch \(index) is not answered though nothing is left to be done")
+        }
+        try check(requests.isEmpty, 9, "requests are not answered though nothing is left to be done: \(requests)")
+    }
+
+    /// Runs jobs in a drawn order until `isDone`, or until nothing is left; heals the machine when it takes long.
+    func drive(until isDone: () -> Bool) throws(SimulationViolation) {
+        var rounds = 0
+        while !isDone() {
+            rounds += 1
+            if rounds == 400 {
+                note("healed")
+                heal()
+            }
+            try check(rounds < 4000, 9, "no end is in sight")
+            let lanes: [JobLane] = random.chance(0.5) ? [.append, .background] : [.background, .append]
+            if jobs.isEmpty || random.chance(0.5) {
+                let before = jobs.count
+                for lane in lanes where jobs.count == before { take(lane) }
+            }
+            if jobs.isEmpty {
+                guard let deadline = store?.volume.nextDeadline else { break }
+                let wait = max(deadline - clock.now.monotonicNanoseconds, 0)
+                if wait == 0, rounds % 50 != 0 {
+                    take(.background)
+                    if !jobs.isEmpty { continue }
+                }
+                note("wait")
+                clock.advance(by: .nanoseconds(wait + 1))
+                continue
+            }
+            let index = random.below(jobs.count)
+            runJob(index)
+            if files.hasCrashed { return }
+            try finishJob(index)
+        }
+        try check(!isDone() ? jobs.isEmpty : true, 9, "jobs are out")
+    }
+
+    /// On a whole machine every partition that has not stopped takes a batch.
+    private func appendEverywhere() throws(SimulationViolation) {
+        var submitted: [Int] = []
+        for index in partitions.indices {
+            let topic = topics[partitions[index].topic]
+            guard topic.phase == .alive, !partitions[index].isStopped, !isFailed else { continue }
+            if let id = try submit(to: index, producer: 99, count: 1, padding: 8, acks: .durable) {
+                submitted.append(id)
+            } else {
+                throw violation(9, "partition \(index) of a whole machine takes no batch")
+            }
+        }
+        try quiesce()
+        for id in submitted {
+            guard case .acknowledged = submissions[id].state else {
+                throw violation(9, "batch \(id) was not appended on a whole machine: \(submissions[id].state)")
+            }
+        }
+    }
+}

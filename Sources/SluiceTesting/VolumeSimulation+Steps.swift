@@ -1,0 +1,203 @@
+// What a step of a simulated run does.
+
+internal import SluiceLog
+
+/// The kinds of steps; how often each is taken differs from run to run.
+enum Step: Int, CaseIterable {
+    case submit, submitAtomic, take, run, finish, look
+    case wait, retain, deleteRecords, createTopic, configureTopic, addPartitions, deleteTopic
+    case close, die, armCrash
+
+    var weight: Int {
+        switch self {
+        case .submit: 20
+        case .take, .run, .finish: 20
+        case .submitAtomic: 5
+        case .look, .wait: 3
+        case .retain, .deleteRecords, .configureTopic: 2
+        case .createTopic, .addPartitions, .deleteTopic: 1
+        case .close, .die, .armCrash: 2
+        }
+    }
+}
+
+extension VolumeSimulation {
+    func act() throws(SimulationViolation) {
+        switch drawStep() {
+        case .submit:
+            guard let partition = drawPartition() else { return }
+            let padding = random.pick([0, 10, 100, 400, 400, 2000])
+            _ = try submit(
+                to: partition, producer: UInt32(random.below(3)), count: random.within(1...4), padding: padding,
+                acks: random.pick([.none, .written, .durable, .durable]))
+        case .submitAtomic: try submitAtomic()
+        case .take:
+            let lane: JobLane = random.chance(0.6) ? .append : .background
+            take(lane)
+        case .run: if !jobs.isEmpty { runJob(random.below(jobs.count)) }
+        case .finish: if !jobs.isEmpty { try finishJob(random.below(jobs.count)) }
+        case .look: try checkAll()
+        case .wait: clock.advance(by: .milliseconds(random.pick([1, 20, 60, 200, 1500])))
+        case .retain:
+            guard topics.contains(where: { $0.phase == .alive && $0.hadRetention }) else { return }
+            note("retention")
+            store?.volume.enforceRetention(wall: clock.now.wallMilliseconds)
+            try drain()
+        case .deleteRecords: try deleteRecords()
+        case .createTopic: try createTopic()
+        case .configureTopic: try configureTopic()
+        case .addPartitions: try addPartitions()
+        case .deleteTopic: try deleteTopic()
+        case .close: try closeAndOpen()
+        case .die: try crash()
+        case .armCrash:
+            let calls = random.pick([0, 1, 2, 5, 20])
+            note("crash after \(calls) calls")
+            files.crashAfterCalls = calls
+        }
+    }
+
+    private func drawStep() -> Step {
+        var drawn = random.below(weights.reduce(0, +))
+        for step in Step.allCases {
+            drawn -= weights[step.rawValue]
+            if drawn < 0 { return step }
+        }
+        return .run
+    }
+
+    private func drawPartition() -> Int? {
+        let usable = partitions.indices.filter { topics[partitions[$0].topic].phase == .alive }
+        return usable.isEmpty ? nil : random.pick(usable)
+    }
+
+    // MARK: Appends
+
+    /// The volume's number of a partition of the model.
+    func number(_ partition: Int) -> Int? {
+        let topic = topics[partitions[partition].topic]
+        do throws(LogError) {
+            return try store?.volume.number(topic: topic.name, partition: partitions[partition].number)
+        } catch {
+            return nil
+        }
+    }
+
+    /// Submits one batch; nil when it was not taken.
+    func submit(
+        to partition: Int, producer: UInt32, count: Int, padding: Int, acks: Acks
+    ) throws(SimulationViolation) -> Int? {
+        guard let number = number(partition) else {
+            throw violation(10, "the topic of partition \(partition) is not there")
+        }
+        let id = add(
+            SimulatedSubmission(
+                partition: partition, producer: producer, count: count, acks: acks,
+                knownEnd: partitions[partition].knownEnd))
+        let batch = batch(id, padding: padding)
+        var refusal: LogError?
+        do throws(LogError) {
+            note("submit \(id) to \(partition): \(count) records, \(batch.bytes.count) bytes, \(acks), of \(producer)")
+            try store?.volume.submit(batch, to: number, acks)
+        } catch {
+            refusal = error
+        }
+        if let refusal { try refused([id], refusal) }
+        try drain()
+        return refusal == nil ? id : nil
+    }
+
+    private func submitAtomic() throws(SimulationViolation) {
+        let usable = partitions.indices.filter { topics[partitions[$0].topic].phase == .alive }
+        guard !usable.isEmpty else { return }
+        let producer = UInt32(random.below(3))
+        let chosen = Array(usable.shuffled(using: &random).prefix(random.within(1...3)))
+        var parts: [AtomicPart] = []
+        var ids: [Int] = []
+        for (index, partition) in chosen.enumerated() {
+            guard let number = number(partition) else {
+                throw violation(10, "the topic of partition \(partition) is not there")
+            }
+            var submission = SimulatedSubmission(
+                partition: partition, producer: producer, count: random.within(1...3), acks: .durable,
+                knownEnd: partitions[partition].knownEnd)
+            submission.group = groups.count
+            submission.part = index
+            let id = add(submission)
+            ids.append(id)
+            var expecting: Int64?
+            if random.chance(0.3) { expecting = partitions[partition].knownEnd + Int64(random.pick([0, 0, 1])) }
+            parts.append(
+                AtomicPart(
+                    partition: number, batch: batch(id, padding: random.pick([0, 50, 400])), expecting: expecting))
+        }
+        groups.append(ids)
+        note("submit \(ids) to \(chosen) atomically, of \(producer), expecting \(parts.map(\.expecting))")
+        do throws(LogError) {
+            try store?.volume.submit(atomic: parts, now: clock.now)
+        } catch {
+            return try refused(ids, error)
+        }
+        try drain()
+    }
+
+    private func add(_ submission: SimulatedSubmission) -> Int {
+        submissions.append(submission)
+        return submissions.count - 1
+    }
+
+    /// A submission that was not taken.
+    private func refused(_ ids: [Int], _ error: LogError) throws(SimulationViolation) {
+        note("refused: \(error)")
+        for id in ids { submissions[id].state = .failed }
+        switch error {
+        case .tooLarge: break
+        case .stopped:
+            let isStopped = ids.contains { partitions[submissions[$0].partition].isStopped }
+            try check(isFailed || isStopped, 9, "refused without a reason that was told: \(error)")
+        default: throw violation(9, "refused for no reason: \(error)")
+        }
+    }
+
+    /// A batch whose records say which they are.
+    private func batch(_ id: Int, padding: Int) -> PreparedBatch {
+        for index in 0..<submissions[id].count {
+            var value: [UInt8] = []
+            let record = UInt64(id) << 16 | UInt64(index)
+            for shift in stride(from: 56, through: 0, by: -8) { value.append(UInt8(truncatingIfNeeded: record >> UInt64(shift))) }
+            value.append(contentsOf: repeatElement(UInt8(truncatingIfNeeded: id), count: padding))
+            let fits = builder.append(
+                timestamp: clock.now.wallMilliseconds, key: nil, value: value.span.bytes)
+            assert(fits)
+        }
+        let sealed = builder.seal(random.chance(0.2) ? .lz4 : .none, with: &codecs)
+        return PreparedBatch(
+            bytes: ByteSlice(sealed.bytes), recordCount: sealed.recordCount, maxTimestamp: sealed.maxTimestamp,
+            origin: BatchOrigin(producer: submissions[id].producer, number: UInt64(id)))
+    }
+
+    // MARK: Jobs
+
+    func take(_ lane: JobLane) {
+        let most = lane == .append ? mostOut.append : mostOut.background
+        guard jobs.count(where: { $0.lane == lane }) < most else { return }
+        guard let job = store?.volume.nextJob(lane, now: clock.now) else { return }
+        note("take \(job)")
+        jobs.append(JobOut(job: job, lane: lane))
+    }
+
+    func runJob(_ index: Int) {
+        guard jobs[index].result == nil, let runner else { return }
+        let result = runner.run(jobs[index].job)
+        note("run \(jobs[index].job): \(result), \(files.changeCount)")
+        jobs[index].result = result
+    }
+
+    func finishJob(_ index: Int) throws(SimulationViolation) {
+        guard let result = jobs[index].result else { return }
+        let job = jobs.remove(at: index).job
+        note("finish \(job)")
+        store?.volume.finished(job, result, now: clock.now)
+        try drain()
+    }
+}

@@ -1,0 +1,174 @@
+// Steps that change the catalogue, and the answers to them.
+
+internal import SluiceLog
+
+extension VolumeSimulation {
+    func drawSettings() -> LogSettings {
+        var settings = LogSettings()
+        settings.segmentBytes = Int64(random.pick([512, 1500, 4096, 8192, 1 << 20]))
+        settings.segmentMilliseconds = random.pick([100, 10_000_000, 10_000_000])
+        settings.indexIntervalBytes = Int64(random.pick([0, 100, 4096]))
+        settings.isDurable = random.chance(0.6)
+        settings.usesLogAppendTime = random.chance(0.3)
+        settings.retentionMilliseconds = nil
+        if random.chance(0.25) { settings.retentionMilliseconds = random.pick([50, 2000]) }
+        if random.chance(0.25) { settings.retentionBytes = Int64(random.pick([0, 1000, 4000])) }
+        if random.chance(0.1) { settings.maxMessageBytes = 600 }
+        return settings
+    }
+
+    private func drawTopic() -> Int? {
+        let alive = topics.indices.filter { topics[$0].phase == .alive }
+        return alive.isEmpty ? nil : random.pick(alive)
+    }
+
+    private func ask(
+        _ request: SimulatedRequest, _ call: (UInt64) throws(LogError) -> Void
+    ) throws(SimulationViolation) -> Bool {
+        let number = nextRequest
+        nextRequest += 1
+        requests[number] = request
+        note("ask \(number): \(request.words)")
+        do throws(LogError) {
+            try call(number)
+        } catch {
+            note("refused: \(error)")
+            requests[number] = nil
+            return false
+        }
+        return true
+    }
+
+    func createTopic() throws(SimulationViolation) {
+        guard topics.count(where: { $0.phase != .gone }) < 4 else { return }
+        let name = "t\(random.below(4))"
+        guard !topics.contains(where: { $0.name == name && $0.phase != .gone }) else { return }
+        let count = random.within(1...3)
+        let settings = drawSettings()
+        let id = UniqueID(using: &random)
+        topics.append(SimulatedTopic(id: id, name: name, settings: settings, mostPartitions: count))
+        let index = topics.count - 1
+        topics[index].hadRetention = settings.hasRetention
+        let isTaken = try ask(.create(index)) { request throws(LogError) in
+            try store?.volume.createTopic(
+                name, id: id, partitions: count, settings: settings.simulatedText, log: settings, request: request)
+        }
+        if !isTaken { topics[index].phase = .gone }
+        try drain()
+    }
+
+    func configureTopic() throws(SimulationViolation) {
+        guard let index = drawTopic() else { return }
+        let settings = drawSettings()
+        topics[index].possibleSettings.append(settings)
+        topics[index].hadRetention = topics[index].hadRetention || settings.hasRetention
+        let isTaken = try ask(.configure(index, settings)) { request throws(LogError) in
+            try store?.volume.configureTopic(
+                topics[index].name, settings: settings.simulatedText, log: settings, request: request)
+        }
+        if !isTaken { topics[index].possibleSettings.removeLast() }
+        try drain()
+    }
+
+    func addPartitions() throws(SimulationViolation) {
+        guard let index = drawTopic() else { return }
+        let total = random.within(1...4)
+        let isTaken = try ask(.addPartitions(index, total)) { request throws(LogError) in
+            try store?.volume.addPartitions(to: topics[index].name, total: total, request: request)
+        }
+        if isTaken { topics[index].mostPartitions = max(topics[index].mostPartitions, total) }
+        try drain()
+    }
+
+    func deleteTopic() throws(SimulationViolation) {
+        guard let index = drawTopic() else { return }
+        let isTaken = try ask(.delete(index)) { request throws(LogError) in
+            try store?.volume.deleteTopic(topics[index].name, request: request)
+        }
+        if isTaken { topics[index].phase = .deleting }
+        try drain()
+    }
+
+    func deleteRecords() throws(SimulationViolation) {
+        let usable = partitions.indices.filter { topics[partitions[$0].topic].phase == .alive }
+        guard !usable.isEmpty else { return }
+        let partition = random.pick(usable)
+        guard let number = number(partition), let range = try? store?.volume.offsets(number), !range.isEmpty
+        else { return }
+        let offset = range.lowerBound + Int64(random.within(1...range.count))
+        let isTaken = try ask(.deleteRecords(partition, offset)) { request throws(LogError) in
+            try store?.volume.deleteRecords(number, before: offset, request: request)
+        }
+        if isTaken { partitions[partition].startRequested = max(partitions[partition].startRequested, offset) }
+        try drain()
+    }
+
+    /// Makes the partitions of a topic known to the model.
+    func adopt(_ topic: Int, partitions count: Int) {
+        while topics[topic].partitions.count < count {
+            partitions.append(SimulatedPartition(topic: topic, number: topics[topic].partitions.count))
+            topics[topic].partitions.append(partitions.count - 1)
+        }
+    }
+
+    // MARK: Answers
+
+    func answered(_ number: UInt64, _ result: Result<Int64, LogError>) throws(SimulationViolation) {
+        guard let request = requests.removeValue(forKey: number) else {
+            throw violation(8, "request \(number) was answered twice, or never made")
+        }
+        switch result {
+        case .success(let value): succeeded(request, value)
+        case .failure(let error): failed(request, error)
+        }
+    }
+
+    private func succeeded(_ request: SimulatedRequest, _ value: Int64) {
+        switch request {
+        case .create(let topic):
+            topics[topic].phase = .alive
+            adopt(topic, partitions: Int(value))
+        case .configure(let topic, let settings):
+            topics[topic].settings = settings
+            if let index = topics[topic].possibleSettings.firstIndex(of: settings) {
+                topics[topic].possibleSettings.remove(at: index)
+            }
+        case .addPartitions(let topic, _): adopt(topic, partitions: Int(value))
+        case .delete(let topic): topics[topic].phase = .gone
+        case .deleteRecords(let partition, let offset):
+            partitions[partition].startAcknowledged = max(partitions[partition].startAcknowledged, offset)
+        }
+    }
+
+    /// `io` means that nothing of it was kept; with another error it may have been.
+    private func failed(_ request: SimulatedRequest, _ error: LogError) {
+        switch request {
+        case .create(let topic):
+            if case .io = error { topics[topic].phase = .gone }
+        case .configure(let topic, let settings):
+            guard case .io = error, let index = topics[topic].possibleSettings.firstIndex(of: settings) else { return }
+            topics[topic].possibleSettings.remove(at: index)
+        case .delete(let topic):
+            let isThere = store?.volume.topic(topics[topic].name)?.id == topics[topic].id
+            topics[topic].phase = isThere ? .alive : .deleting
+        case .addPartitions, .deleteRecords: break
+        }
+    }
+}
+
+extension LogSettings {
+    var hasRetention: Bool { retentionMilliseconds != nil || retentionBytes != nil }
+}
+
+extension SimulatedRequest {
+    var words: String {
+        switch self {
+        case .create(let topic): "create topic \(topic)"
+        case .configure(let topic, let settings):
+            "configure topic \(topic): \(settings.simulatedText.map { "\($0.key)=\($0.value)" })"
+        case .addPartitions(let topic, let total): "\(total) partitions of topic \(topic)"
+        case .delete(let topic): "delete topic \(topic)"
+        case .deleteRecords(let partition, let offset): "delete partition \(partition) before \(offset)"
+        }
+    }
+}

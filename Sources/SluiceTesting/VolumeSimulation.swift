@@ -1,0 +1,169 @@
+// One seed is one run of the real `Volume` on a simulated machine. What may happen, in any order:
+//
+//   batches and atomic writes are submitted; jobs of both lanes are taken, run, and finished, several at once, in any
+//   order, with other steps in between; topics come, change and go; records are deleted; time passes; the store is
+//   closed and opened again; the process dies, or the power goes: between any two steps, between the run of a job and
+//   the news of it, between any two calls within a job, and within the recovery itself. Calls fail by a drawn
+//   `FaultPolicy`: full disks, short writes, failed syncs, no descriptors. A faulty run ends on a machine that is whole.
+//
+// Not modelled: bits that rot (RecoveryTests do), two calls at the very same time, a reader beside the writer.
+//
+// What must hold:
+//  (1) A record that was acknowledged as durable is there, at its offset, unless it was deleted.
+//  (2) One that was acknowledged as written is there after the death of the process.
+//  (3) A log has no hole, and nothing in it that was refused for certain.
+//  (4) An offset never changes its record, once it was read or acknowledged.
+//  (5) An atomic write is there as a whole or not at all.
+//  (6) What could be read on a durable topic is never taken back.
+//  (7) Batches of a producer in a partition are in the order of submission; when one is refused, so is what it had
+//      behind it.
+//  (8) Every batch and every request is answered once, unless the process died.
+//  (9) On a whole machine, everything is answered, appends succeed, and a close comes to its end.
+// (10) The catalogue is as it was acknowledged.
+// (11) A store that was closed has nothing to be mended, and a deep verification finds nothing.
+// (12) A segment's file holds whole batches and nothing else.
+
+internal import SluiceLog
+
+/// What a run found to be wrong; its text says how to see it again.
+public struct SimulationViolation: Error, CustomStringConvertible {
+    public let seed: UInt64
+    public let step: Int
+    /// The number in the list of `VolumeSimulation`.
+    public let invariant: Int
+    public let message: String
+    /// The last operations before it.
+    public let operations: [String]
+
+    public var description: String {
+        """
+        invariant (\(invariant)) broken at step \(step) of seed \(seed): \(message)
+        \(operations.joined(separator: "\n"))
+        again: SLUICE_SEED=\(seed) swift test --filter VolumeSimulationTests
+        """
+    }
+}
+
+/// What a run did, for a test of the tests.
+public struct SimulationOutcome: Sendable, Hashable {
+    /// The same for the same seed.
+    public var traceHash: UInt64
+    public var steps: Int
+    public var batches: Int
+    public var openings: Int
+}
+
+/// A run of the volume on a simulated machine.
+public final class VolumeSimulation {
+
+    /// A job that was taken, and what came of it when it has been run.
+    struct JobOut {
+        var job: IOJob
+        var lane: JobLane
+        var result: IOResult?
+    }
+
+    static let root = "/store"
+    let seed: UInt64
+    var random: SeededRandom
+    var clock = SimulatedClock()
+    let files: SimulatedFileSystem
+    var configuration = VolumeConfiguration()
+    var policy = FaultPolicy.none
+    /// nil while the process is dead.
+    var store: OpenedStore?
+    var runner: JobRunner?
+
+    var submissions: [SimulatedSubmission] = []
+    var groups: [[Int]] = []
+    var partitions: [SimulatedPartition] = []
+    var topics: [SimulatedTopic] = []
+    var requests: [UInt64: SimulatedRequest] = [:]
+    var nextRequest: UInt64 = 1
+    var jobs: [JobOut] = []
+    var isFailed = false
+    /// Whether a fault may have struck since the opening.
+    var isFaulty = false
+    var isClosedTold = false
+    /// How many jobs of each lane may be out.
+    var mostOut = (append: 1, background: 1)
+    var weights: [Int] = []
+
+    var builder = RecordBatchBuilder(rawCapacity: 1 << 16)
+    var codecs = CodecContext()
+
+    var step = 0
+    var openings = 0
+    var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+    var operations: [String] = []
+    /// Told each operation as it is noted.
+    public var log: ((String) -> Void)?
+
+    public init(seed: UInt64) {
+        self.seed = seed
+        random = SeededRandom(seed: seed)
+        files = SimulatedFileSystem(seed: seed &* 3 &+ 1)
+        drawMachine()
+    }
+
+    /// Runs the whole seed.
+    public static func run(seed: UInt64) throws(SimulationViolation) -> SimulationOutcome {
+        try VolumeSimulation(seed: seed).run()
+    }
+
+    /// Runs it.
+    public func run() throws(SimulationViolation) -> SimulationOutcome {
+        try open()
+        for _ in 0..<random.within(1...3) { try createTopic() }
+        let steps = random.pick([60, 120, 200])
+        while step < steps {
+            step += 1
+            try act()
+            if files.hasCrashed { try crash() }
+        }
+        try finish()
+        return SimulationOutcome(
+            traceHash: hash, steps: step, batches: submissions.count, openings: openings)
+    }
+
+    private func drawMachine() {
+        configuration.journalBytes = random.pick([16, 32, 64]) << 10
+        configuration.directBytes = random.pick([512, 2048, 1 << 20])
+        configuration.windowBytes = Int64(random.pick([1024, 4096, 16384, 1 << 20]))
+        configuration.openFiles = random.pick([2, 3, 8, 64])
+        configuration.manifestBytes = Int64(random.pick([1024, 4096, 1 << 20]))
+        configuration.writeBytes = random.pick([512, 4096, 1 << 20])
+        configuration.ceilingStep = Int64(random.pick([2, 16, 1000]))
+        if random.chance(0.5) {
+            policy = .drawn(from: &random)
+            if random.chance(0.3) { policy.capacityBytes = Int64(random.within(64...256)) << 10 }
+        } else {
+            policy.fileSyncKeepsName = random.chance(0.25)
+        }
+        files.policy = policy
+        mostOut = (random.within(1...4), random.within(1...3))
+        weights = Step.allCases.map { $0.weight * random.pick([0, 1, 1, 2, 4]) }
+        weights[Step.submit.rawValue] += 10
+        weights[Step.run.rawValue] += 10
+    }
+
+    /// Writes down what is done, for the report and for the hash.
+    func note(_ text: @autoclosure () -> String) {
+        let text = "\(step). \(text())"
+        for byte in text.utf8 { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01B3 }
+        operations.append(text)
+        if operations.count > 30 { operations.removeFirst(operations.count - 30) }
+        log?(text)
+    }
+
+    func violation(_ invariant: Int, _ message: String) -> SimulationViolation {
+        SimulationViolation(
+            seed: seed, step: step, invariant: invariant, message: message, operations: operations)
+    }
+
+    func check(
+        _ holds: Bool, _ invariant: Int, _ message: @autoclosure () -> String
+    ) throws(SimulationViolation) {
+        if !holds { throw violation(invariant, message()) }
+    }
+}
