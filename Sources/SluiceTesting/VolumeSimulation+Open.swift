@@ -161,7 +161,7 @@ extension VolumeSimulation {
             }
             if jobs.isEmpty {
                 guard let deadline = store?.volume.nextDeadline else { break }
-                let wait = max(deadline - clock.now.monotonicNanoseconds, 0)
+                let wait = max(deadline, clock.now.monotonicNanoseconds) - clock.now.monotonicNanoseconds
                 if wait == 0, rounds % 50 != 0 {
                     take(.background)
                     if !jobs.isEmpty { continue }

@@ -5,9 +5,9 @@ final class ReaderThreads: @unchecked Sendable {
     // All below is guarded by `lock`.
     private let lock = Lock()
     private let bell = Condition()
-    private var queue: [@Sendable () -> Void] = []
-    private var threads: [Thread] = []
-    private var isStopped = false
+    @exclusivity(unchecked) private var queue: [@Sendable () -> Void] = []
+    @exclusivity(unchecked) private var threads: [Thread] = []
+    @exclusivity(unchecked) private var isStopped = false
     private let count: Int
 
     init(count: Int) { self.count = count }

@@ -39,22 +39,22 @@ final class StoreEngine: @unchecked Sendable {
     private let backgroundBell = Condition()
     /// Rung when something has completed, for callers that help.
     private let helperBell = Condition()
-    private var volume: Volume
-    private var sinks: [UInt32: WeakSink] = [:]
-    private var requests: [UInt64: @Sendable (Result<Int64, LogError>) -> Void] = [:]
-    private var watchers: [Int: [ObjectIdentifier: any PartitionWatcher]] = [:]
-    private var nextSink: UInt32 = 0
-    private var nextRequest: UInt64 = 0
-    private var appendersAsleep = 0
-    private var isBackgroundAsleep = false
-    private var helpers = 0
+    @exclusivity(unchecked) private var volume: Volume
+    @exclusivity(unchecked) private var sinks: [UInt32: WeakSink] = [:]
+    @exclusivity(unchecked) private var requests: [UInt64: @Sendable (Result<Int64, LogError>) -> Void] = [:]
+    @exclusivity(unchecked) private var watchers: [Int: [ObjectIdentifier: any PartitionWatcher]] = [:]
+    @exclusivity(unchecked) private var nextSink: UInt32 = 0
+    @exclusivity(unchecked) private var nextRequest: UInt64 = 0
+    @exclusivity(unchecked) private var appendersAsleep = 0
+    @exclusivity(unchecked) private var isBackgroundAsleep = false
+    @exclusivity(unchecked) private var helpers = 0
     /// Helpers that are not running a job: they will look for one before they sleep.
-    private var helpersFree = 0
-    private var isStopping = false
-    private var threads: [Thread] = []
-    private var closeWaiters: [Waiter<Void>] = []
-    private var retentionAt: Int64?
-    private var lastGroup = 0
+    @exclusivity(unchecked) private var helpersFree = 0
+    @exclusivity(unchecked) private var isStopping = false
+    @exclusivity(unchecked) private var threads: [Thread] = []
+    @exclusivity(unchecked) private var closeWaiters: [Waiter<Void>] = []
+    @exclusivity(unchecked) private var retentionAt: Int64?
+    @exclusivity(unchecked) private var lastGroup = 0
     private let lockFile: FileID
     private let openedAt: Instant
     private let previousWall: Int64

@@ -9,9 +9,9 @@ final class TimerThread: @unchecked Sendable {
     private let lock = Lock()
     private let bell = Condition()
     /// A binary heap by deadline.
-    private var heap: [(deadline: Int64, action: @Sendable () -> Void)] = []
-    private var thread: Thread?
-    private var isStopped = false
+    @exclusivity(unchecked) private var heap: [(deadline: Int64, action: @Sendable () -> Void)] = []
+    @exclusivity(unchecked) private var thread: Thread?
+    @exclusivity(unchecked) private var isStopped = false
 
     /// Does `action` once, at or soon after a moment of the monotonic clock. It must be short.
     func schedule(at deadline: Int64, _ action: @escaping @Sendable () -> Void) {

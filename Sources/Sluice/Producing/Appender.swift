@@ -98,7 +98,7 @@ public struct Appender: ~Copyable, Sendable {
 @usableFromInline
 final class LaneBox: @unchecked Sendable {
     let core: ProducerCore
-    private var lane: Lane
+    @exclusivity(unchecked) private var lane: Lane
 
     init(_ core: ProducerCore) {
         self.core = core

@@ -18,25 +18,25 @@ final class ProducerCore: BatchSink, @unchecked Sendable {
     let maxRecordBytes: Int
     let acks: Acks
     let metrics: TopicMetrics
-    private(set) var sinkNumber: UInt32 = 0
+    @exclusivity(unchecked) private(set) var sinkNumber: UInt32 = 0
 
     // Guarded by `lock`.
     private let lock = Lock()
     /// Numbers of the volume's partitions, by partition.
-    private var numbers: [Int]
-    private var outcomes: [Outcome] = []
-    private var nextNumber: UInt64 = 0
-    private var reserved = 0
+    @exclusivity(unchecked) private var numbers: [Int]
+    @exclusivity(unchecked) private var outcomes: [Outcome] = []
+    @exclusivity(unchecked) private var nextNumber: UInt64 = 0
+    @exclusivity(unchecked) private var reserved = 0
     /// Submitted and not answered.
-    private var outstanding: Set<UInt64> = []
-    private var acknowledgementWaiters: [UInt64: [Waiter<BatchOutcome>]] = [:]
-    private var flushWaiters: [FlushWaiter] = []
-    private var roomWaiters: [Waiter<Void>] = []
-    private var firstFailure: StreamError?
-    private var isClosed = false
+    @exclusivity(unchecked) private var outstanding: Set<UInt64> = []
+    @exclusivity(unchecked) private var acknowledgementWaiters: [UInt64: [Waiter<BatchOutcome>]] = [:]
+    @exclusivity(unchecked) private var flushWaiters: [FlushWaiter] = []
+    @exclusivity(unchecked) private var roomWaiters: [Waiter<Void>] = []
+    @exclusivity(unchecked) private var firstFailure: StreamError?
+    @exclusivity(unchecked) private var isClosed = false
     /// Called, without the lock, when a partition has nothing of this producer under way any more.
-    private var onIdle: (@Sendable (Int) -> Void)?
-    private var inFlight: [Int: Int] = [:]
+    @exclusivity(unchecked) private var onIdle: (@Sendable (Int) -> Void)?
+    @exclusivity(unchecked) private var inFlight: [Int: Int] = [:]
 
     /// What became of a batch.
     struct BatchOutcome: Sendable {

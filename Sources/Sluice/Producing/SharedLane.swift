@@ -12,7 +12,7 @@ final class SharedLane: @unchecked Sendable {
     private let core: ProducerCore
     // Guarded by `lock`.
     private let lock = Lock()
-    private var lane: Lane
+    @exclusivity(unchecked) private var lane: Lane
     /// Partitions that have become idle and whose open batch may leave.
     private let idle = Mutex<[Int]>([])
 

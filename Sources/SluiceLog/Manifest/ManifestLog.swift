@@ -78,8 +78,8 @@ package struct ManifestLog: Sendable {
     /// When that will be, without anything happening; nil: not by itself.
     func deadline(_ configuration: VolumeConfiguration) -> Int64? {
         guard !isOut else { return nil }
-        if !queue.isEmpty || (!pendingPoints.isEmpty && pointsAreUrgent) { return retryAt ?? .min }
+        if !queue.isEmpty || (!pendingPoints.isEmpty && pointsAreUrgent) { return retryAt ?? 0 }
         guard !pendingPoints.isEmpty else { return nil }
-        return max(retryAt ?? .min, lastPointAt + configuration.recoveryPointNanoseconds)
+        return max(retryAt ?? 0, lastPointAt + configuration.recoveryPointNanoseconds)
     }
 }
