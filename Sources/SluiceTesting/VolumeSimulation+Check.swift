@@ -20,6 +20,7 @@ extension VolumeSimulation {
             case .failure(let error):
                 if case .indeterminate = error {
                     submissions[id].state = .indeterminate
+                    isUnclean = true
                 } else {
                     submissions[id].state = .failed
                     if case .io = error { refused.append(id) }
@@ -237,10 +238,12 @@ extension VolumeSimulation {
         guard let entries = try? files.list(Self.root + "/topics") else { return }
         for entry in entries {
             let directory = Self.root + "/topics/" + entry.name
-            let isStopped = partitions.contains {
-                $0.isStopped && entry.name == "\(topics[$0.topic].name)-\($0.number)"
+            // What is left of a deleted topic is nobody's, and what cannot be cut back waits for the next opening.
+            let isSound = partitions.contains {
+                !$0.isStopped && topics[$0.topic].phase == .alive
+                    && entry.name == "\(topics[$0.topic].name)-\($0.number)"
             }
-            if isStopped { continue }
+            guard isSound else { continue }
             for file in (try? files.list(directory)) ?? [] where file.name.hasSuffix(".log") {
                 guard let bytes = files.contents("\(directory)/\(file.name)") else { continue }
                 var position = 0

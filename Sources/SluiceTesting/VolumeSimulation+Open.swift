@@ -39,6 +39,7 @@ extension VolumeSimulation {
         files.crashAfterCalls = nil
         openings += 1
         isFailed = false
+        isUnclean = false
         isClosedTold = false
         for index in partitions.indices { partitions[index].isStopped = false }
         guard let report = store?.report else { return }
@@ -83,7 +84,7 @@ extension VolumeSimulation {
         try drain()
         try drive { self.isClosedTold }
         if files.hasCrashed { return try crash() }
-        let isClean = !isFailed && partitions.indices.allSatisfy { !partitions[$0].isStopped }
+        let isClean = !isFailed && !isUnclean && partitions.indices.allSatisfy { !partitions[$0].isStopped }
         for index in submissions.indices where submissions[index].state == .pending {
             throw violation(8, "batch \(index) was not answered by the close")
         }
@@ -157,7 +158,8 @@ extension VolumeSimulation {
             let lanes: [JobLane] = random.chance(0.5) ? [.append, .background] : [.background, .append]
             if jobs.isEmpty || random.chance(0.5) {
                 let before = jobs.count
-                for lane in lanes where jobs.count == before { take(lane) }
+                // To be asked twice: what one lane finds out may be work for the other.
+                for lane in lanes + lanes where jobs.count == before { take(lane) }
             }
             if jobs.isEmpty {
                 guard let deadline = store?.volume.nextDeadline else { break }

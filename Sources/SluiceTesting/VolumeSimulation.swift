@@ -34,11 +34,14 @@ public struct SimulationViolation: Error, CustomStringConvertible {
     public let message: String
     /// The last operations before it.
     public let operations: [String]
+    /// What the volume was waiting for.
+    public let state: String
 
     public var description: String {
         """
         invariant (\(invariant)) broken at step \(step) of seed \(seed): \(message)
         \(operations.joined(separator: "\n"))
+        \(state)
         again: SLUICE_SEED=\(seed) swift test --filter VolumeSimulationTests
         """
     }
@@ -82,6 +85,8 @@ public final class VolumeSimulation {
     var nextRequest: UInt64 = 1
     var jobs: [JobOut] = []
     var isFailed = false
+    /// Something was left to the next opening to decide.
+    var isUnclean = false
     /// Whether a fault may have struck since the opening.
     var isFaulty = false
     var isClosedTold = false
@@ -158,7 +163,8 @@ public final class VolumeSimulation {
 
     func violation(_ invariant: Int, _ message: String) -> SimulationViolation {
         SimulationViolation(
-            seed: seed, step: step, invariant: invariant, message: message, operations: operations)
+            seed: seed, step: step, invariant: invariant, message: message, operations: operations,
+            state: store?.volume.words ?? "dead")
     }
 
     func check(

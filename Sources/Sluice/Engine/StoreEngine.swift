@@ -54,7 +54,9 @@ final class StoreEngine: @unchecked Sendable {
     @exclusivity(unchecked) private var threads: [Thread] = []
     @exclusivity(unchecked) private var closeWaiters: [Waiter<Void>] = []
     @exclusivity(unchecked) private var retentionAt: Int64?
+    /// Partitions in the last commit, as far as they had gathered.
     @exclusivity(unchecked) private var lastGroup = 0
+    @exclusivity(unchecked) private var isGathering = false
     private let lockFile: FileID
     private let openedAt: Instant
     private let previousWall: Int64
@@ -223,11 +225,13 @@ final class StoreEngine: @unchecked Sendable {
     // MARK: Threads
 
     private func appendLoop() {
+        var jobs: [IOJob] = []
         lock.lock()
         while true {
             gather()
-            if let job = volume.nextJob(.append, now: .now) {
-                run(job)
+            takeJobs(&jobs)
+            if !jobs.isEmpty {
+                run(&jobs)
                 continue
             }
             if isStopping { break }
@@ -238,31 +242,50 @@ final class StoreEngine: @unchecked Sendable {
         lock.unlock()
     }
 
+    /// Takes several small writes at once, so that many partitions with a record each cost one turn of the lock; a
+    /// commit goes alone, since it takes long.
+    private func takeJobs(_ jobs: inout [IOJob]) {
+        let now = Instant.now
+        while jobs.count < Self.jobsAtOnce, let job = volume.nextJob(.append, now: now) {
+            jobs.append(job)
+            guard case .write = job else { return }
+        }
+    }
+
     /// Before a commit, waits a moment for those that the last one answered: they are about to come again.
     private func gather() {
         let waiting = volume.waitingToCommit
-        guard waiting > 0, lastGroup > 2, waiting < lastGroup, !volume.isCommitUnderWay else {
-            if waiting > 0 { lastGroup = max(waiting, lastGroup - 1) }
-            return
-        }
-        lastGroup -= 1
+        guard waiting > 0, !volume.isCommitUnderWay, !volume.hasReadyWrites, !isGathering else { return }
+        defer { lastGroup = volume.waitingToCommit }
+        guard waiting < lastGroup else { return }
+        isGathering = true
         let deadline = Instant.monotonicNow + Self.gatherNanoseconds
-        while volume.waitingToCommit <= lastGroup, Instant.monotonicNow < deadline {
+        while volume.waitingToCommit < lastGroup, !volume.hasReadyWrites, Instant.monotonicNow < deadline {
             lock.unlock()
             sched_yield()
             lock.lock()
         }
+        isGathering = false
     }
 
     private static let gatherNanoseconds: Int64 = 60_000
     private static let leastSleepNanoseconds: Int64 = 1_000_000
+    private static let jobsAtOnce = 32
 
     /// Runs a job without the lock, and comes back with it.
     private func run(_ job: IOJob) {
+        var jobs = [job]
+        run(&jobs)
+    }
+
+    /// Runs jobs one after another without the lock, and comes back with it.
+    private func run(_ jobs: inout [IOJob]) {
         lock.unlock()
-        let result = runner.run(job)
+        let results = jobs.map(runner.run)
         lock.lock()
-        volume.finished(job, result, now: .now)
+        let now = Instant.now
+        for (job, result) in zip(jobs, results) { volume.finished(job, result, now: now) }
+        jobs.removeAll(keepingCapacity: true)
         leave()
         lock.lock()
     }

@@ -22,7 +22,7 @@ package struct JournalEntry: Hashable, Sendable {
     package var position: Int64
     package var length: Int
 
-    package static let bytes = 60
+    package static let bytes = 56
 
     package func encode(into writer: inout BinaryWriter) {
         ManifestRecord.put(key, &writer)

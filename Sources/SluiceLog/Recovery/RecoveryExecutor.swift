@@ -22,7 +22,10 @@ struct RecoveryExecutor {
     func apply(_ original: RecoveryPlan, now: Instant) throws(LogError) -> RecoveredVolume {
         var plan = original
         do throws(IOError) {
-            for index in plan.partitions.indices { try mend(&plan.partitions[index], plan, now: now) }
+            let isUnclean = plan.isUnclean
+            for index in plan.partitions.indices {
+                try mend(&plan.partitions[index], isUnclean: isUnclean, now: now)
+            }
             if plan.isUnclean, try files.status(paths.topics) != nil { try files.syncDirectory(paths.topics) }
             let manifest = try beginManifest(plan, now: now)
             let journal = try openJournal(plan)
@@ -40,11 +43,13 @@ struct RecoveryExecutor {
 
     // MARK: Segments
 
-    private func mend(_ partition: inout PartitionPlan, _ plan: RecoveryPlan, now: Instant) throws(IOError) {
+    private func mend(
+        _ partition: inout PartitionPlan, isUnclean: Bool, now: Instant
+    ) throws(IOError) {
         if case .offline = partition.condition { return }
         let start = partition.manifest.recovery.position
         let end = partition.active.size
-        let isRewritten = plan.isUnclean && end > start && !partition.isDamaged
+        let isRewritten = isUnclean && end > start && !partition.isDamaged
         guard isRewritten || partition.changesLog else { return trimIndexes(&partition) }
         if end == 0, partition.rewrites.isEmpty, partition.skipTo == nil, partition.fileSize == 0 { return }
         try JobRunner.makePartition(partition.directory, topic: partition.key.topic, files)

@@ -30,6 +30,7 @@ public struct JobRunner: Sendable {
 
     private func write(_ job: WriteJob) -> WriteResult {
         if let evicted = job.evicted { files.close(evicted) }
+        defer { job.tail?.flush(to: job.file.paths, files) }
         var file = job.file.id
         do throws(IOError) {
             if file == nil { file = try open(job.file, isNew: job.position == 0) }
@@ -56,7 +57,6 @@ public struct JobRunner: Sendable {
         }
         var crc = job.crc
         for batch in job.batches[..<whole] { crc = CRC32C.extend(crc, batch.bytes.bytes) }
-        job.tail?.flush(to: job.file.paths, files)
         return WriteResult(written: whole, crc: crc, file: file, error: outcome.error, isDirty: isDirty)
     }
 
@@ -145,7 +145,7 @@ public struct JobRunner: Sendable {
         if let failed = direct.first(where: { $0.error != nil })?.error, !job.groups.isEmpty {
             return CommitResult(direct: direct, error: failed)
         }
-        job.placed.forEach(Self.place)
+        for part in job.placed { Self.place(part.batch) }
         let table = ByteSlice(ByteBuffer(frame.table))
         let header = Frame.header(
             .journal, sequence: frame.sequence, storeID: storeID, payload: [table] + frame.slices)

@@ -59,7 +59,14 @@ public struct CommitJob: Sendable {
     var members: [CommittedPart]
     var groups: [Int]
     /// The batches of those groups, which get their offsets here: they go to the journal first.
-    var placed: [PlacedBatch]
+    var placed: [PlacedPart]
+}
+
+/// A part of an atomic write with its place.
+struct PlacedPart: Sendable {
+    var partition: Int
+    var group: Int
+    var batch: PlacedBatch
 }
 
 /// A journal frame that is ready to be written.

@@ -83,6 +83,8 @@ struct PartitionLog {
     let topic: String
     let directory: String
     var settings: LogSettings
+    /// Settings by which the topic is durable no more: in force once nothing waits for a commit.
+    var nextSettings: LogSettings?
     var condition = Condition.online
     var epoch: Int32
     var logStart: Int64
@@ -90,6 +92,9 @@ struct PartitionLog {
     var active: ActiveSegment
     /// The end of what would survive a loss of power.
     var durable: LogPlace
+    /// The end of what a recovery would know to be durable: of the last journal frame, or `recorded`. Behind it a direct
+    /// sync may have made more durable.
+    var proven: Int64
     /// What a finished sync covers, and what of it the manifest has on record.
     var synced: RecoveryPoint
     var recorded: RecoveryPoint
@@ -129,6 +134,7 @@ struct PartitionLog {
         sealed = manifest.sealed
         self.active = active
         durable = LogPlace(offset: active.endOffset, position: active.size)
+        proven = active.size
         synced = active.point(ceiling: manifest.recovery.ceiling)
         recorded = manifest.recovery
     }
@@ -142,6 +148,13 @@ struct PartitionLog {
     /// The high watermark: what readers see ends here.
     var visible: LogPlace {
         settings.isDurable ? durable : LogPlace(offset: active.endOffset, position: active.size)
+    }
+
+    var isStopped: Bool { if case .stopped = condition { true } else { false } }
+
+    /// A roll that has no job yet will not happen.
+    mutating func giveUpRoll() {
+        if !isRollQueued { isRolling = false }
     }
 
     /// Whether any job that names its files is out.

@@ -9,6 +9,14 @@
 
 /// An atomic write on its way.
 struct AtomicGroup {
+    enum Phase {
+        /// In its queues, or at the head of them.
+        case queued
+        /// In the frame of a commit that is out: it can be refused no more, nobody knows what the medium has.
+        case placed
+        /// The frame is on the medium: it will be in its segments, after the next opening at the latest.
+        case journalled
+    }
     struct Part {
         var number: Int
         var batch: PreparedBatch
@@ -21,7 +29,7 @@ struct AtomicGroup {
     /// Parts that are not in their segments yet.
     var left = 0
     var isAnswered = false
-    var isJournalled = false
+    var phase = Phase.queued
     var appended: [Int: AppendedBatch] = [:]
 }
 
@@ -108,29 +116,52 @@ extension Volume {
         return nil
     }
 
-    /// Nothing of the group is in the journal: it is refused as a whole.
+    /// Refuses the group as a whole, if nothing of it can be in the journal; else its commit decides.
     mutating func failGroup(_ id: Int, _ error: LogError) {
-        guard let group = groups[id], !group.isJournalled else { return }
-        groups[id] = nil
-        for (index, part) in group.parts.enumerated() where !group.isAnswered {
+        guard let group = groups[id], group.phase == .queued else { return }
+        dropGroup(id, error)
+    }
+
+    private mutating func dropGroup(_ id: Int, _ error: LogError) {
+        answerGroup(id, error)
+        guard let group = groups.removeValue(forKey: id) else { return }
+        for part in group.parts {
+            // Order holds: what a producer has queued behind a part that failed to be written fails with it.
+            if case .io = error { failQueue(part.number, error, of: part.batch.origin.producer, behind: id) }
+            release(part.number, from: id)
+        }
+    }
+
+    /// Answers all parts with an error, once.
+    private mutating func answerGroup(_ id: Int, _ error: LogError) {
+        guard let group = groups[id], !group.isAnswered else { return }
+        groups[id]?.isAnswered = true
+        for (index, part) in group.parts.enumerated() {
             answer(part.batch.origin, .failure(error), part: index)
         }
-        for part in group.parts { release(part.number, from: id) }
     }
 
     /// The frame could not be synced: nobody knows whether the group will be there.
     mutating func lostGroup(_ id: Int, _ error: IOError) {
-        failGroup(id, .indeterminate(reason: "\(error.operation) of \(error.path) failed with error \(error.errno)"))
+        dropGroup(
+            id, .indeterminate(reason: "\(error.operation) of \(error.path) failed with error \(error.errno)"))
     }
 
     /// The frame was not written; the group goes into another.
     mutating func retryGroup(_ id: Int) {
         guard let group = groups[id] else { return }
-        for part in group.parts { partitions[part.number]?.journalled = nil }
+        groups[id]?.phase = .queued
         for part in group.parts {
             if let refusal = partitions[part.number]?.refusal { return failGroup(id, refusal) }
         }
+        if let failure { return failGroup(id, .stopped(failure)) }
         groupsReady.append(id)
+    }
+
+    /// The group is in the journal and cannot go into its segments before the next opening.
+    mutating func leaveToRecovery(_ id: Int, _ error: IOError) {
+        answerGroup(
+            id, .indeterminate(reason: "it will be appended at the next opening: \(error.path) cannot be written"))
     }
 
     private mutating func release(_ number: Int, from id: Int) {
@@ -146,23 +177,22 @@ extension Volume {
     }
 
     /// The frame is on the medium: the group's batches go into their segments.
-    mutating func apply(_ id: Int) {
-        groups[id]?.isJournalled = true
-        for part in groups[id]?.parts ?? [] { markReady(part.number) }
+    mutating func apply(_ part: PlacedPart) {
+        groups[part.group]?.phase = .journalled
+        partitions[part.partition]?.journalled = part.batch
+        if let failure { return leaveToRecovery(part.group, failure) }
+        markReady(part.partition)
     }
 
     /// One part was written to its segment, or could not be.
     mutating func finishedPart(_ number: Int, of id: Int, _ result: WriteResult, now: Instant) {
-        guard let group = groups[id] else { return }
+        guard groups[id] != nil else { return }
         guard result.written > 0, let batch = partitions[number]?.journalled else {
             retries.append(number)
             retryAt = min(retryAt ?? .max, now.monotonicNanoseconds + Self.retryNanoseconds)
-            if let error = result.error, !group.isAnswered {
-                groups[id]?.isAnswered = true
+            if let error = result.error {
                 let reason = "it is in the journal and will be appended when \(error.path) can be written again"
-                for (index, part) in group.parts.enumerated() {
-                    answer(part.batch.origin, .failure(.indeterminate(reason: reason)), part: index)
-                }
+                answerGroup(id, .indeterminate(reason: reason))
             }
             return
         }
@@ -171,6 +201,7 @@ extension Volume {
             partition.heldBy = nil
             _ = partition.queue.popFirst()
             partition.durable = LogPlace(offset: partition.active.endOffset, position: partition.active.size)
+            partition.proven = max(partition.proven, partition.active.size)
         }
         completions.advanced.append(number)
         if partitions[number]?.settings.isDurable == false { wroteWithoutCommit(number, now: now) }

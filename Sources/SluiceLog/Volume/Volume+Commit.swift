@@ -25,6 +25,8 @@ extension Volume {
         guard let job else { return nil }
         for part in job.members { partitions[part.partition]?.isCommitting = true }
         for target in job.direct { partitions[target.partition]?.isCommitting = true }
+        for part in job.placed { partitions[part.partition]?.isCommitting = true }
+        for id in job.groups { groups[id]?.phase = .placed }
         commitReady.keep { number in
             guard let partition = partitions[number] else { return false }
             guard partition.isCommitting || partition.uncommitted.isEmpty else { return true }
@@ -40,7 +42,7 @@ extension Volume {
         for index in 0..<commitReady.count {
             let number = commitReady[index]
             guard let partition = partitions[number], let first = partition.uncommitted.first,
-                !partition.isSyncing
+                !partition.isSyncing, !isGoing(partition)
             else { continue }
             let bytes = partition.uncommittedBytes
             // With something between the durable end and the first that waits, the journal alone would have a hole.
@@ -87,7 +89,7 @@ extension Volume {
 
     /// Whether all that lies before an atomic write in a partition is durable, or will be by this commit.
     private func isFree(_ number: Int, _ plan: CommitPlan) -> Bool {
-        guard let partition = partitions[number], !partition.isSyncing else { return false }
+        guard let partition = partitions[number], !partition.isSyncing, !partition.isRolling else { return false }
         return partition.uncommitted.isEmpty || plan.members.contains { $0.partition == number }
     }
 
@@ -104,9 +106,7 @@ extension Volume {
             nextOffset: partition.active.endOffset + Int64(part.batch.recordCount),
             position: partition.active.size, maxTimestamp: part.appendTime ?? part.batch.maxTimestamp,
             leaderEpoch: partition.epoch, appendTime: part.appendTime)
-        partitions[part.number]?.journalled = placed
-        plan.placed.append(placed)
-        plan.covered.append((part.number, placed.nextOffset))
+        plan.placed.append(PlacedPart(partition: part.number, group: id, batch: placed))
         plan.add(partition, [placed])
     }
 
@@ -136,7 +136,7 @@ extension Volume {
         for part in plan.members where !part.isDirect {
             journal.files[slot].coverage[part.partition] = part.endOffset
         }
-        for (number, end) in plan.covered { journal.files[slot].coverage[number] = end }
+        for part in plan.placed { journal.files[slot].coverage[part.partition] = part.batch.nextOffset }
         return job
     }
 
@@ -144,7 +144,6 @@ extension Volume {
         var ready = plan.groups
         while let id = groupsReady.popFirst() { ready.append(id) }
         for id in ready { groupsReady.append(id) }
-        for (number, _) in plan.covered { partitions[number]?.journalled = nil }
     }
 
     /// Asks for the syncs that free the files behind the current one.
@@ -160,11 +159,12 @@ extension Volume {
         isCommitOut = false
         for part in job.members { partitions[part.partition]?.isCommitting = false }
         for target in job.direct { partitions[target.partition]?.isCommitting = false }
+        for part in job.placed { partitions[part.partition]?.isCommitting = false }
         for (target, outcome) in zip(job.direct, result.direct) {
             if let error = outcome.error {
                 stop(target.partition, error)
             } else {
-                synced(target)
+                synced(target, now: now)
             }
         }
         // A sync that must come before the frame failed: the frame was not written, the next one takes its place.
@@ -178,16 +178,22 @@ extension Volume {
                 journal.nextSequence = frame.sequence
             }
             for part in job.members { committed(part, isWritten: !isBlocked) }
-            for id in job.groups { isBlocked ? retryGroup(id) : apply(id) }
+            if isBlocked {
+                for id in job.groups { retryGroup(id) }
+            } else {
+                for part in job.placed { apply(part) }
+            }
         }
         for part in job.members { settle(part.partition) }
         for target in job.direct { settle(target.partition) }
+        for part in job.placed { settle(part.partition) }
         retryFiles()
     }
 
     /// What a partition may do again when a job of it has ended.
     mutating func settle(_ number: Int) {
         continueLeaving(number)
+        continueConfiguring(number)
         queueCommit(number)
         if partitions[number]?.isRolling == true { startRoll(number) }
         markReady(number)
@@ -197,15 +203,21 @@ extension Volume {
         guard let partition = partitions[part.partition], partition.refusal == nil || partition.isLeaving else { return }
         // Not written: it stays uncommitted and goes into the next frame.
         guard part.isDirect || isWritten else { return }
-        for _ in 0..<part.count {
-            guard let batch = partitions[part.partition]?.uncommitted.popFirst() else { break }
-            partitions[part.partition]?.uncommittedBytes -= batch.bytes.count
+        if !part.isDirect { partitions[part.partition]?.proven = max(partition.proven, part.position) }
+        becameDurable(part.partition, LogPlace(offset: part.endOffset, position: part.position))
+    }
+
+    /// A partition's log is on the medium up to there: answers what has waited for that.
+    mutating func becameDurable(_ number: Int, _ end: LogPlace) {
+        guard let partition = partitions[number] else { return }
+        while let batch = partitions[number]?.uncommitted.first, batch.nextOffset <= end.offset {
+            _ = partitions[number]?.uncommitted.popFirst()
+            partitions[number]?.uncommittedBytes -= batch.bytes.count
             if partition.answersAtCommit(batch) { answer(batch) }
         }
-        if part.endOffset > partition.durable.offset {
-            partitions[part.partition]?.durable = LogPlace(offset: part.endOffset, position: part.position)
-        }
-        if partition.settings.isDurable { completions.advanced.append(part.partition) }
+        guard end.offset > partition.durable.offset else { return }
+        partitions[number]?.durable = end
+        if partition.settings.isDurable { completions.advanced.append(number) }
     }
 }
 
@@ -217,8 +229,7 @@ struct CommitPlan {
     var bytes = 0
     var members: [CommittedPart] = []
     var groups: [Int] = []
-    var placed: [PlacedBatch] = []
-    var covered: [(number: Int, nextOffset: Int64)] = []
+    var placed: [PlacedPart] = []
 
     var isEmpty: Bool { members.isEmpty && groups.isEmpty }
 

@@ -69,6 +69,7 @@ extension Volume {
         manifest.state.apply(.recoveryPoint(partition.key, point))
         guard partition.active.baseOffset == point.baseOffset else { return }
         partitions[number]?.recorded = point
+        partitions[number]?.proven = max(partition.proven, point.position)
         journal.release(number, through: point.offset)
         markReady(number)
     }
@@ -79,15 +80,16 @@ extension Volume {
         for (number, _) in manifest.pointsOut { manifest.pendingPoints.insert(number) }
         manifest.out = []
         manifest.pointsOut = []
+        // A new file whose first frame was not written counts for nothing; one that is whole and perhaps not synced
+        // would count at the next opening, whatever were added to the old one: then nothing may be.
+        guard ["open", "pwritev", "write"].contains(error.operation) else {
+            manifest.queue = entries + manifest.queue
+            return stopAll(error)
+        }
         if job.replacement != nil {
-            // The old file is still good and open. The half-made one is written over by the next attempt.
             manifest.replaceAbove = manifest.position + configuration.manifestBytes
             manifest.queue = entries + manifest.queue
             return
-        }
-        guard error.operation == "pwritev" || error.operation == "write" else {
-            manifest.queue = entries + manifest.queue
-            return stopAll(error)
         }
         var kept: [ManifestLog.Entry] = []
         for entry in entries {
@@ -131,8 +133,7 @@ extension Volume {
             addPartitions(of: topic, from: 0, settings)
             completions.requests.append((request, .success(Int64(topic.partitions))))
         case .topicConfigured(let id, let settings, let request):
-            for number in numbers(of: id) { partitions[number]?.settings = settings }
-            for number in numbers(of: id) { reconfigured(number, now: now) }
+            for number in numbers(of: id) { configure(number, settings) }
             completions.requests.append((request, .success(0)))
         case .partitionsAdded(let id, let request): addedPartitions(id, request)
         case .topicDeleted(let id, let request): removeTopic(id, request)

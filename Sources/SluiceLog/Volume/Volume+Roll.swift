@@ -21,9 +21,8 @@ extension Volume {
     /// Rolls the active segment as soon as nothing of it is under way.
     mutating func startRoll(_ number: Int) {
         guard let partition = partitions[number], !partition.isRollQueued, partition.journalled == nil,
-            partition.refusal == nil || partition.isLeaving == false
+            !partition.isLeaving, !partition.isStopped
         else { return }
-        if case .stopped = partition.condition { return }
         partitions[number]?.isRolling = true
         guard !partition.isWriting, !partition.isCommitting, !partition.isSyncing else { return }
         guard partition.uncommitted.isEmpty else { return queueCommit(number) }
@@ -85,12 +84,17 @@ extension Volume {
             partition.synced = .start(of: sealed.endOffset)
             partition.recorded = .start(of: sealed.endOffset)
             partition.recorded.ceiling = ceiling
+            partition.proven = 0
+            partition.dirtySince = nil
             partition.file = nil
             partition.isNameDirty = true
             partition.isRolling = false
             partition.isRollQueued = false
         }
-        if partition.file != nil { openCount -= 1 }
+        if partition.file != nil {
+            openCount -= 1
+            openOrder.keep { $0 != number }
+        }
         let gone = sealed.endOffset <= partition.logStart ? [partition.paths] : []
         if file != nil || !gone.isEmpty {
             removals.append(RemoveJob(target: .segments(gone), paths: paths, close: file.map { [$0] } ?? []))

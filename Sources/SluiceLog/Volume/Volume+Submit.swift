@@ -45,20 +45,28 @@ extension Volume {
             batch.origin, .success(AppendedBatch(baseOffset: batch.baseOffset, appendTime: batch.appendTime)))
     }
 
-    /// Fails what waits in a partition's queue: all of it, or what one producer put there.
-    mutating func failQueue(_ number: Int, _ error: LogError, of producer: UInt32? = nil) {
+    /// Fails what waits in a partition's queue: all of it, or what one producer put there, perhaps behind a group.
+    mutating func failQueue(
+        _ number: Int, _ error: LogError, of producer: UInt32? = nil, behind first: Int? = nil
+    ) {
         var failed: [BatchOrigin] = []
         var failedGroups: [Int] = []
+        var isBehind = first == nil
+        let groups = self.groups
         _ = with(number) { partition in
             partition.queue.keep { queued in
                 switch queued {
                 case .batch(let batch, _):
-                    guard producer == nil || batch.origin.producer == producer else { return true }
+                    guard isBehind, producer == nil || batch.origin.producer == producer else { return true }
                     failed.append(batch.origin)
                     return false
                 case .group(let group):
                     // Removed from the queue by the failing of the group, which looks into it.
-                    if producer == nil { failedGroups.append(group) }
+                    let part = groups[group]?.parts.first { $0.number == number }
+                    if isBehind, producer == nil || part?.batch.origin.producer == producer {
+                        failedGroups.append(group)
+                    }
+                    if group == first { isBehind = true }
                     return true
                 }
             }
@@ -73,10 +81,12 @@ extension Volume {
         if case .stopped = partition.condition { return }
         if case .offline = partition.condition { return }
         partitions[number]?.condition = .stopped(error)
+        partitions[number]?.giveUpRoll()
         completions.events.append(
             .partitionStopped(topic: partition.topic, partition: Int(partition.key.partition), error))
         failUncommitted(number, error)
         failQueue(number, .stopped(error))
+        if partition.journalled != nil, let group = partition.heldBy { leaveToRecovery(group, error) }
     }
 
     mutating func failUncommitted(_ number: Int, _ error: IOError) {
@@ -100,7 +110,10 @@ extension Volume {
             failUncommitted(number, error)
             failQueue(number, .stopped(error))
         }
-        for group in groups.keys.sorted() { failGroup(group, .stopped(error)) }
+        for group in groups.keys.sorted() {
+            failGroup(group, .stopped(error))
+            if groups[group]?.phase == .journalled { leaveToRecovery(group, error) }
+        }
         failRequests(error)
     }
 }

@@ -21,7 +21,7 @@ extension Volume {
         var later: [Int] = []
         while targets.count < 64, let number = syncReady.popFirst() {
             guard let partition = partitions[number] else { continue }
-            guard !partition.isCommitting, !partition.isRolling else {
+            guard !partition.isCommitting, !partition.isRolling, !isGoing(partition) else {
                 later.append(number)
                 continue
             }
@@ -47,8 +47,7 @@ extension Volume {
             if let error = result.error {
                 stop(target.partition, error)
             } else {
-                synced(target)
-                redirty(target.partition, now: now)
+                synced(target, now: now)
             }
             settle(target.partition)
         }
@@ -56,24 +55,23 @@ extension Volume {
     }
 
     /// A segment is on the medium up to the target's point.
-    mutating func synced(_ target: SyncTarget) {
+    mutating func synced(_ target: SyncTarget, now: Instant) {
         let number = target.partition
         guard let partition = partitions[number], partition.active.baseOffset == target.point.baseOffset else { return }
         partitions[number]?.isNameDirty = false
-        guard target.point.position > partition.synced.position || partition.isNameDirty else { return }
-        partitions[number]?.synced = target.point
-        manifest.pendingPoints.insert(number)
-        if target.point.offset > partition.durable.offset {
-            partitions[number]?.durable = LogPlace(offset: target.point.offset, position: target.point.position)
-            if partition.settings.isDurable { completions.advanced.append(number) }
+        if target.point.position > partition.synced.position || partition.isNameDirty {
+            partitions[number]?.synced = target.point
+            manifest.pendingPoints.insert(number)
+            // A batch that waited for its commit needs none now; the journal would have it below the recovery point.
+            becameDurable(number, LogPlace(offset: target.point.offset, position: target.point.position))
         }
+        redirty(number, now: now)
     }
 
     /// What was written while the sync ran has its own second.
     private mutating func redirty(_ number: Int, now: Instant) {
-        guard let partition = partitions[number], !partition.settings.isDurable else { return }
         partitions[number]?.dirtySince = nil
-        guard !partition.isClean else { return }
+        guard let partition = partitions[number], !partition.settings.isDurable, !partition.isClean else { return }
         partitions[number]?.dirtySince = now.monotonicNanoseconds
         dirty.append(number)
         if partition.active.size - partition.synced.position >= configuration.windowBytes / 4 { requestSync(number) }
@@ -94,7 +92,10 @@ extension Volume {
 
     /// The ceiling that the next recovery point promises: ahead by a step, or by twice what the last one lasted for.
     func nextCeiling(_ partition: PartitionLog) -> Int64 {
-        guard !partition.settings.isDurable else { return 0 }
+        // On a topic that has become durable the promise stays until all that was seen by it is on the medium.
+        guard !partition.settings.isDurable else {
+            return partition.synced.offset >= partition.recorded.ceiling ? 0 : partition.recorded.ceiling
+        }
         let waiting = (0..<min(partition.queue.count, 64)).reduce(Int64(0)) { sum, index in
             switch partition.queue[index] {
             case .batch(let batch, _): sum + Int64(batch.recordCount)
@@ -114,7 +115,8 @@ extension Volume {
         for _ in 0..<openOrder.count {
             guard let number = openOrder.popFirst() else { break }
             guard let partition = partitions[number], let file = partition.file else { continue }
-            if !partition.isBusy, partition.isClean, partition.journalled == nil {
+            // A file whose sync has failed tells nothing more, and will not be written.
+            if !partition.isBusy, partition.isClean || partition.isStopped, partition.journalled == nil {
                 partitions[number]?.file = nil
                 openCount -= 1
                 return file
@@ -128,11 +130,11 @@ extension Volume {
         return nil
     }
 
-    /// Lets partitions that waited for a descriptor try again.
+    /// Lets partitions that waited for a descriptor try again: as many as a sync may have freed, first come first served.
     mutating func retryFiles() {
         guard !waitingForFile.isEmpty else { return }
         let waiting = waitingForFile
-        waitingForFile = []
-        for number in waiting { markReady(number) }
+        waitingForFile = Array(waiting.dropFirst(64))
+        for number in waiting.prefix(64) { markReady(number) }
     }
 }

@@ -48,6 +48,7 @@ extension Volume {
         leavingRequests[id] = request
         for number in numbers(of: id) {
             partitions[number]?.isLeaving = true
+            partitions[number]?.giveUpRoll()
             failQueue(number, .unknownTopic(name))
         }
         if let first = numbers(of: id).first { continueLeaving(first) }
@@ -87,10 +88,11 @@ extension Volume {
             let key = PartitionKey(topic: topic.id, partition: partition)
             guard numbers[key] == nil else { continue }
             numbers[key] = partitions.count
-            partitions.append(
-                PartitionLog(
-                    key: key, topic: topic.name, directory: paths.partition(topic.name, partition),
-                    settings: settings, manifest: PartitionManifest(), active: ActiveSegment(baseOffset: 0)))
+            var log = PartitionLog(
+                key: key, topic: topic.name, directory: paths.partition(topic.name, partition), settings: settings,
+                manifest: PartitionManifest(), active: ActiveSegment(baseOffset: 0))
+            log.isLeaving = leavingRequests[topic.id] != nil
+            partitions.append(log)
         }
     }
 
@@ -98,20 +100,41 @@ extension Volume {
         guard let topic = manifest.state.topics[id] else {
             return completions.requests.append((request, .failure(.unknownTopic(""))))
         }
-        let settings = numbers(of: id).first.flatMap { partitions[$0]?.settings } ?? LogSettings()
+        let first = numbers(of: id).first.flatMap { partitions[$0] }
+        let settings = first?.nextSettings ?? first?.settings ?? LogSettings()
         addPartitions(of: topic, from: 0, settings)
         completions.requests.append((request, .success(Int64(topic.partitions))))
     }
 
-    /// The level of a topic may have changed: what is visible must be durable again, or need not be.
-    mutating func reconfigured(_ number: Int, now: Instant) {
+    /// Puts new settings in force.
+    ///
+    /// A topic that is durable no more stays so until its commits have ended: what waits for them was promised them, and
+    /// offsets that may be seen before they are durable must be reserved first.
+    mutating func configure(_ number: Int, _ settings: LogSettings) {
         guard let partition = partitions[number] else { return }
-        if partition.settings.isDurable {
-            requestSync(number)
-        } else if partition.durable.offset < partition.active.endOffset {
-            wroteWithoutCommit(number, now: now)
+        partitions[number]?.nextSettings = nil
+        if partition.settings.isDurable, !settings.isDurable {
+            partitions[number]?.nextSettings = settings
+            continueConfiguring(number)
+        } else {
+            let becomesDurable = settings.isDurable && !partition.settings.isDurable
+            partitions[number]?.settings = settings
+            if becomesDurable { requestSync(number) }
         }
         markReady(number)
+    }
+
+    mutating func continueConfiguring(_ number: Int) {
+        guard let partition = partitions[number], let settings = partition.nextSettings, !partition.isWriting,
+            partition.heldBy == nil, partition.uncommitted.isEmpty
+        else { return }
+        partitions[number]?.settings = settings
+        partitions[number]?.nextSettings = nil
+    }
+
+    /// Whether the deletion of its topic is being recorded: its files are about to be closed.
+    func isGoing(_ partition: PartitionLog) -> Bool {
+        partition.isLeaving && leavingRecorded.contains(partition.key.topic)
     }
 
     /// Goes on with a deletion once no job names a file of the topic.
@@ -132,7 +155,10 @@ extension Volume {
     mutating func stay(_ id: UniqueID) {
         leavingRequests[id] = nil
         leavingRecorded.remove(id)
-        for number in numbers(of: id) { partitions[number]?.isLeaving = false }
+        for number in numbers(of: id) {
+            partitions[number]?.isLeaving = false
+            settle(number)
+        }
     }
 
     /// The deletion is on record: the topic is gone, its directories follow.
@@ -155,6 +181,7 @@ extension Volume {
             manifest.pendingPoints.remove(number)
             completions.advanced.append(number)
         }
+        openOrder.keep { partitions[$0] != nil }
         removals.append(RemoveJob(target: .topic(topic), paths: paths, close: open))
         retryFiles()
     }

@@ -45,4 +45,7 @@ extension Volume {
 extension Volume {
     /// Whether a commit is out.
     public var isCommitUnderWay: Bool { isCommitOut }
+
+    /// Whether a write can be taken, as far as is known.
+    public var hasReadyWrites: Bool { !writeReady.isEmpty }
 }

@@ -10,11 +10,13 @@ extension Volume {
             guard var partition = partitions[number] else { continue }
             partitions[number]?.isReady = false
             partition.isReady = false
+            guard !partition.isWriting, !partition.isStopped else { continue }
             if let batch = partition.journalled {
                 if let job = writeJob(number, [batch], group: partition.heldBy, now: now) { return job }
                 continue
             }
-            guard partition.refusal == nil, partition.heldBy == nil, !partition.isWriting, !partition.isRolling
+            guard partition.refusal == nil, partition.heldBy == nil, !partition.isRolling,
+                partition.nextSettings == nil
             else { continue }
             guard let head = partition.queue.first else { continue }
             switch head {
@@ -38,7 +40,7 @@ extension Volume {
     /// They leave the queue in `writeJob`, when nothing can be in the way any more.
     private mutating func takeBatches(_ number: Int, now: Instant) -> [PlacedBatch] {
         guard let partition = partitions[number] else { return [] }
-        let anchor = partition.settings.isDurable ? partition.durable.position : partition.recorded.position
+        let anchor = max(partition.recorded.position, partition.settings.isDurable ? partition.proven : 0)
         var position = partition.active.size
         var offset = partition.active.endOffset
         var bytes = 0
@@ -74,10 +76,10 @@ extension Volume {
     /// Nothing more is written before what is written has become safe: that moves the window.
     private mutating func waitForWindow(_ number: Int) {
         guard let partition = partitions[number] else { return }
-        if partition.settings.isDurable {
-            queueCommit(number)
-        } else {
+        if partition.settings.isDurable { queueCommit(number) }
+        if !partition.settings.isDurable || partition.uncommitted.isEmpty {
             requestSync(number)
+            manifest.pendingPoints.insert(number)
             manifest.pointsAreUrgent = true
         }
     }

@@ -176,6 +176,7 @@ public struct Volume: ~Copyable {
             consider(since + configuration.flushNanoseconds)
         }
         consider(manifest.deadline(configuration))
+        if !isJournalOut, journal.isFileWanted || journal.wantsNext { consider(journal.retryAt) }
         return deadline
     }
 
