@@ -1,6 +1,7 @@
-// What a simulated run knows of the store from outside: what it asked for, what it was told, and what it has read.
+// What a simulated run knows of the store from outside: what it asked for, what it was told, and what it has
+// read.
 
-internal import SluiceLog
+package import SluiceLog
 
 /// One batch that was handed to the volume.
 struct SimulatedSubmission {
@@ -69,6 +70,8 @@ struct SimulatedTopic {
     var possibleSettings: [LogSettings] = []
     var mostPartitions: Int
     var hadRetention = false
+    /// Its durability has changed since the opening: for a while less may be visible than was.
+    var hasChangedLevel = false
 
     /// Whether reads and acknowledgements are surely those of a durable topic.
     var isSurelyDurable: Bool { settings.isDurable && possibleSettings.allSatisfy(\.isDurable) }
@@ -85,9 +88,10 @@ enum SimulatedRequest {
 
 extension LogSettings {
     /// As a topic's settings in the manifest.
-    var simulatedText: [TopicRecord.Setting] {
+    package var simulatedText: [TopicRecord.Setting] {
         let values: [(String, Int64)] = [
-            ("durable", isDurable ? 1 : 0), ("index", indexIntervalBytes), ("logtime", usesLogAppendTime ? 1 : 0),
+            ("durable", isDurable ? 1 : 0), ("index", indexIntervalBytes),
+            ("logtime", usesLogAppendTime ? 1 : 0),
             ("max", Int64(maxMessageBytes)), ("retention.bytes", retentionBytes ?? -1),
             ("retention.ms", retentionMilliseconds ?? -1), ("segment.bytes", segmentBytes),
             ("segment.ms", segmentMilliseconds),
@@ -96,7 +100,7 @@ extension LogSettings {
     }
 
     /// The reverse of `simulatedText`.
-    init(simulated text: [TopicRecord.Setting]) {
+    package init(simulated text: [TopicRecord.Setting]) {
         self.init()
         for setting in text {
             guard let value = Int64(setting.value) else { continue }

@@ -14,7 +14,8 @@ extension VolumeSimulation {
             let id = Int(completion.origin.number)
             note("answer \(id): \(completion.result)")
             try check(submissions[id].state == .pending, 8, "batch \(id) was answered twice")
-            try check(submissions[id].part == completion.part, 8, "batch \(id) is not part \(completion.part)")
+            try check(
+                submissions[id].part == completion.part, 8, "batch \(id) is not part \(completion.part)")
             switch completion.result {
             case .success(let place): try acknowledged(id, place)
             case .failure(let error):
@@ -59,12 +60,13 @@ extension VolumeSimulation {
         submissions[id].state = .acknowledged(base: place.baseOffset)
         let topic = topics[partitions[submission.partition].topic]
         guard topic.phase == .alive else { return }
-        // Without acks on a durable topic the answer promises nothing, not even the offsets.
-        if submission.acks == .none, topic.settings.isDurable || !topic.possibleSettings.isEmpty { return }
+        // Without acks the answer promises nothing, on a durable topic not even the offsets.
+        if submission.acks == .none { return }
         let isDurable = submission.acks == .durable || topic.isSurelyDurable
         for index in 0..<submission.count {
             try saw(
-                UInt64(id) << 16 | UInt64(index), at: place.baseOffset + Int64(index), in: submission.partition,
+                UInt64(id) << 16 | UInt64(index), at: place.baseOffset + Int64(index),
+                in: submission.partition,
                 isDurable ? .durable : .written)
         }
     }
@@ -87,7 +89,9 @@ extension VolumeSimulation {
             }
             let pending = groups[group].count { submissions[$0].state == .pending }
             try check(pending == 0, 8, "atomic write \(groups[group]) was answered in part")
-            try check(good == 0 || good == groups[group].count, 5, "atomic write \(groups[group]) succeeded in part")
+            try check(
+                good == 0 || good == groups[group].count, 5, "atomic write \(groups[group]) succeeded in part"
+            )
         }
     }
 
@@ -98,9 +102,11 @@ extension VolumeSimulation {
         if let known = partitions[partition].entries[offset] {
             try check(
                 known.record == record, 4,
-                "offset \(offset) of partition \(partition) was \(Self.name(known.record)), is \(Self.name(record))")
+                "offset \(offset) of partition \(partition) was \(Self.name(known.record)), is \(Self.name(record))"
+            )
             try check(
-                known.safety != .lost, 4, "offset \(offset) of partition \(partition) is back, which power took")
+                known.safety != .lost, 4,
+                "offset \(offset) of partition \(partition) is back, which power took")
             partitions[partition].entries[offset]?.safety = max(known.safety, safety)
         } else {
             partitions[partition].entries[offset] = SeenRecord(record: record, safety: safety)
@@ -108,7 +114,9 @@ extension VolumeSimulation {
         partitions[partition].knownEnd = max(partitions[partition].knownEnd, offset + 1)
     }
 
-    private static func name(_ record: UInt64) -> String { "record \(record & 0xFFFF) of batch \(record >> 16)" }
+    private static func name(_ record: UInt64) -> String {
+        "record \(record & 0xFFFF) of batch \(record >> 16)"
+    }
 
     // MARK: Logs
 
@@ -124,13 +132,15 @@ extension VolumeSimulation {
     @discardableResult
     func checkLog(_ index: Int, needed: SeenRecord.Safety) throws(SimulationViolation) -> Set<Int> {
         guard let number = number(index) else {
-            throw violation(10, "partition \(index) is not there: topic \(topics[partitions[index].topic].name)")
+            throw violation(
+                10, "partition \(index) is not there: topic \(topics[partitions[index].topic].name)")
         }
         let (range, found) = try read(index, number)
         let topic = topics[partitions[index].topic]
         let known = partitions[index]
         try check(
-            range.lowerBound >= known.startAcknowledged, 1, "the start of partition \(index) went back to \(range)")
+            range.lowerBound >= known.startAcknowledged, 1,
+            "the start of partition \(index) went back to \(range)")
         try check(
             range.lowerBound <= known.startRequested || topic.hadRetention, 1,
             "partition \(index) begins at \(range.lowerBound), nobody deleted that")
@@ -142,7 +152,9 @@ extension VolumeSimulation {
             let submission = submissions[id]
             try check(submission.partition == index, 4, "batch \(id) is in partition \(index)")
             try check(submission.state != .failed, 3, "batch \(id) was refused and is at offset \(offset)")
-            try check(!submission.isPoisoned, 7, "batch \(id) is at offset \(offset) though one before it was refused")
+            try check(
+                !submission.isPoisoned, 7,
+                "batch \(id) is at offset \(offset) though one before it was refused")
             if case .acknowledged(let base) = submission.state {
                 try check(
                     offset == base + Int64(record & 0xFFFF) || submission.acks == .none, 4,
@@ -153,12 +165,14 @@ extension VolumeSimulation {
             try saw(record, at: offset, in: index, topic.isSurelyDurable ? .durable : .written)
         }
         let offsets = Set(found.map(\.offset))
-        for (offset, entry) in partitions[index].entries where offset >= range.lowerBound && entry.safety >= needed {
+        for (offset, entry) in partitions[index].entries
+        where offset >= range.lowerBound && entry.safety >= needed {
             // Where a topic has become durable, what was visible may have to wait for a sync.
-            if offset >= range.upperBound, entry.safety == .written, topic.settings.isDurable { continue }
+            if offset >= range.upperBound, entry.safety == .written, topic.hasChangedLevel { continue }
             try check(
                 offsets.contains(offset), entry.safety == .durable ? 1 : 2,
-                "\(Self.name(entry.record)) is not at offset \(offset) of partition \(index), which is \(range)")
+                "\(Self.name(entry.record)) is not at offset \(offset) of partition \(index), which is \(range)"
+            )
         }
         return present
     }
@@ -180,7 +194,9 @@ extension VolumeSimulation {
                     break
                 }
                 let next = read(view, from: offset, &found, &fault)
-                if next <= offset, fault == nil { fault = "reading stands still at offset \(offset) of \(range)" }
+                if next <= offset, fault == nil {
+                    fault = "reading stands still at offset \(offset) of \(range)"
+                }
                 offset = next
             }
         } catch {
@@ -203,14 +219,16 @@ extension VolumeSimulation {
         let buffer = ByteBuffer(bytes)
         while position < Int(view.limit) {
             do throws(BatchError) {
-                let head = ByteSlice(buffer, start: position, count: min(BatchLayout.headerBytes, bytes.count - position))
+                let head = ByteSlice(
+                    buffer, start: position, count: min(BatchLayout.headerBytes, bytes.count - position))
                 let header = try BatchHeader(head.bytes)
                 guard position + header.totalBytes <= Int(view.limit) else {
                     fault = "the visible end of \(view.paths.log) is within a batch"
                     return start
                 }
                 let batch = try DecodedBatch(
-                    ByteSlice(buffer, start: position, count: header.totalBytes), with: &codecs, maxBytes: 1 << 20)
+                    ByteSlice(buffer, start: position, count: header.totalBytes), with: &codecs,
+                    maxBytes: 1 << 20)
                 guard header.baseOffset == next else {
                     fault = "\(view.paths.log) goes on at \(header.baseOffset), not \(next)"
                     return start
@@ -238,7 +256,8 @@ extension VolumeSimulation {
         guard let entries = try? files.list(Self.root + "/topics") else { return }
         for entry in entries {
             let directory = Self.root + "/topics/" + entry.name
-            // What is left of a deleted topic is nobody's, and what cannot be cut back waits for the next opening.
+            // What is left of a deleted topic is nobody's, and what cannot be cut back waits for the next
+            // opening.
             let isSound = partitions.contains {
                 !$0.isStopped && topics[$0.topic].phase == .alive
                     && entry.name == "\(topics[$0.topic].name)-\($0.number)"
@@ -249,8 +268,11 @@ extension VolumeSimulation {
                 var position = 0
                 while position < bytes.count {
                     let left = Array(bytes[position...].prefix(BatchLayout.headerBytes))
-                    guard let header = try? BatchHeader(left.span.bytes), header.totalBytes <= bytes.count - position
-                    else { throw violation(12, "\(directory)/\(file.name) holds no whole batch at \(position)") }
+                    guard let header = try? BatchHeader(left.span.bytes),
+                        header.totalBytes <= bytes.count - position
+                    else {
+                        throw violation(12, "\(directory)/\(file.name) holds no whole batch at \(position)")
+                    }
                     position += header.totalBytes
                 }
             }
@@ -296,7 +318,8 @@ extension VolumeSimulation {
     /// Whether a batch that is not there may have been there and been deleted.
     private func isMaybeDeleted(_ id: Int) -> Bool {
         let partition = partitions[submissions[id].partition]
-        return topics[partition.topic].phase != .alive || partition.startAcknowledged > submissions[id].knownEnd
+        return topics[partition.topic].phase != .alive
+            || partition.startAcknowledged > submissions[id].knownEnd
     }
 
     private func checkCatalogue(hasDied: Bool) throws(SimulationViolation) {
@@ -320,6 +343,7 @@ extension VolumeSimulation {
                 settings == topic.settings || topic.possibleSettings.contains(settings), 10,
                 "topic \(topic.name) has other settings")
             topics[index].settings = settings
+            topics[index].hasChangedLevel = false
             topics[index].possibleSettings = []
             topics[index].mostPartitions = count
         }

@@ -84,6 +84,7 @@ extension VolumeSimulation {
         try drain()
         try drive { self.isClosedTold }
         if files.hasCrashed { return try crash() }
+        try check(isClosedTold, 9, "nothing is left to be done, and it is not closed")
         let isClean = !isFailed && !isUnclean && partitions.indices.allSatisfy { !partitions[$0].isStopped }
         for index in submissions.indices where submissions[index].state == .pending {
             throw violation(8, "batch \(index) was not answered by the close")
@@ -142,10 +143,12 @@ extension VolumeSimulation {
         for index in submissions.indices where submissions[index].state == .pending {
             throw violation(9, "batch \(index) is not answered though nothing is left to be done")
         }
-        try check(requests.isEmpty, 9, "requests are not answered though nothing is left to be done: \(requests)")
+        try check(
+            requests.isEmpty, 9, "requests are not answered though nothing is left to be done: \(requests)")
     }
 
-    /// Runs jobs in a drawn order until `isDone`, or until nothing is left; heals the machine when it takes long.
+    /// Runs jobs in a drawn order until `isDone`, or until nothing is left; heals the machine when it takes
+    /// long.
     func drive(until isDone: () -> Bool) throws(SimulationViolation) {
         var rounds = 0
         while !isDone() {
@@ -159,13 +162,13 @@ extension VolumeSimulation {
             if jobs.isEmpty || random.chance(0.5) {
                 let before = jobs.count
                 // To be asked twice: what one lane finds out may be work for the other.
-                for lane in lanes + lanes where jobs.count == before { take(lane) }
+                for lane in lanes + lanes where jobs.count == before { try take(lane) }
             }
             if jobs.isEmpty {
                 guard let deadline = store?.volume.nextDeadline else { break }
                 let wait = max(deadline, clock.now.monotonicNanoseconds) - clock.now.monotonicNanoseconds
                 if wait == 0, rounds % 50 != 0 {
-                    take(.background)
+                    try take(.background)
                     if !jobs.isEmpty { continue }
                 }
                 note("wait")
@@ -195,7 +198,8 @@ extension VolumeSimulation {
         try quiesce()
         for id in submitted {
             guard case .acknowledged = submissions[id].state else {
-                throw violation(9, "batch \(id) was not appended on a whole machine: \(submissions[id].state)")
+                throw violation(
+                    9, "batch \(id) was not appended on a whole machine: \(submissions[id].state)")
             }
         }
     }

@@ -28,12 +28,13 @@ extension VolumeSimulation {
             guard let partition = drawPartition() else { return }
             let padding = random.pick([0, 10, 100, 400, 400, 2000])
             _ = try submit(
-                to: partition, producer: UInt32(random.below(3)), count: random.within(1...4), padding: padding,
+                to: partition, producer: UInt32(random.below(3)), count: random.within(1...4),
+                padding: padding,
                 acks: random.pick([.none, .written, .durable, .durable]))
         case .submitAtomic: try submitAtomic()
         case .take:
             let lane: JobLane = random.chance(0.6) ? .append : .background
-            take(lane)
+            try take(lane)
         case .run: if !jobs.isEmpty { runJob(random.below(jobs.count)) }
         case .finish: if !jobs.isEmpty { try finishJob(random.below(jobs.count)) }
         case .look: try checkAll()
@@ -97,7 +98,9 @@ extension VolumeSimulation {
         let batch = batch(id, padding: padding)
         var refusal: LogError?
         do throws(LogError) {
-            note("submit \(id) to \(partition): \(count) records, \(batch.bytes.count) bytes, \(acks), of \(producer)")
+            note(
+                "submit \(id) to \(partition): \(count) records, \(batch.bytes.count) bytes, \(acks), of \(producer)"
+            )
             try store?.volume.submit(batch, to: number, acks)
         } catch {
             refusal = error
@@ -126,10 +129,13 @@ extension VolumeSimulation {
             let id = add(submission)
             ids.append(id)
             var expecting: Int64?
-            if random.chance(0.3) { expecting = partitions[partition].knownEnd + Int64(random.pick([0, 0, 1])) }
+            if random.chance(0.3) {
+                expecting = partitions[partition].knownEnd + Int64(random.pick([0, 0, 1]))
+            }
             parts.append(
                 AtomicPart(
-                    partition: number, batch: batch(id, padding: random.pick([0, 50, 400])), expecting: expecting))
+                    partition: number, batch: batch(id, padding: random.pick([0, 50, 400])),
+                    expecting: expecting))
         }
         groups.append(ids)
         note("submit \(ids) to \(chosen) atomically, of \(producer), expecting \(parts.map(\.expecting))")
@@ -164,7 +170,9 @@ extension VolumeSimulation {
         for index in 0..<submissions[id].count {
             var value: [UInt8] = []
             let record = UInt64(id) << 16 | UInt64(index)
-            for shift in stride(from: 56, through: 0, by: -8) { value.append(UInt8(truncatingIfNeeded: record >> UInt64(shift))) }
+            for shift in stride(from: 56, through: 0, by: -8) {
+                value.append(UInt8(truncatingIfNeeded: record >> UInt64(shift)))
+            }
             value.append(contentsOf: repeatElement(UInt8(truncatingIfNeeded: id), count: padding))
             let fits = builder.append(
                 timestamp: clock.now.wallMilliseconds, key: nil, value: value.span.bytes)
@@ -172,18 +180,21 @@ extension VolumeSimulation {
         }
         let sealed = builder.seal(random.chance(0.2) ? .lz4 : .none, with: &codecs)
         return PreparedBatch(
-            bytes: ByteSlice(sealed.bytes), recordCount: sealed.recordCount, maxTimestamp: sealed.maxTimestamp,
+            bytes: ByteSlice(sealed.bytes), recordCount: sealed.recordCount,
+            maxTimestamp: sealed.maxTimestamp,
             origin: BatchOrigin(producer: submissions[id].producer, number: UInt64(id)))
     }
 
     // MARK: Jobs
 
-    func take(_ lane: JobLane) {
+    func take(_ lane: JobLane) throws(SimulationViolation) {
         let most = lane == .append ? mostOut.append : mostOut.background
         guard jobs.count(where: { $0.lane == lane }) < most else { return }
-        guard let job = store?.volume.nextJob(lane, now: clock.now) else { return }
-        note("take \(job)")
-        jobs.append(JobOut(job: job, lane: lane))
+        if let job = store?.volume.nextJob(lane, now: clock.now) {
+            note("take \(job)")
+            jobs.append(JobOut(job: job, lane: lane))
+        }
+        try drain()
     }
 
     func runJob(_ index: Int) {

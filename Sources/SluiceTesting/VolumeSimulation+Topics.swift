@@ -51,7 +51,8 @@ extension VolumeSimulation {
         topics[index].hadRetention = settings.hasRetention
         let isTaken = try ask(.create(index)) { request throws(LogError) in
             try store?.volume.createTopic(
-                name, id: id, partitions: count, settings: settings.simulatedText, log: settings, request: request)
+                name, id: id, partitions: count, settings: settings.simulatedText, log: settings,
+                request: request)
         }
         if !isTaken { topics[index].phase = .gone }
         try drain()
@@ -62,6 +63,7 @@ extension VolumeSimulation {
         let settings = drawSettings()
         topics[index].possibleSettings.append(settings)
         topics[index].hadRetention = topics[index].hadRetention || settings.hasRetention
+        if settings.isDurable != topics[index].settings.isDurable { topics[index].hasChangedLevel = true }
         let isTaken = try ask(.configure(index, settings)) { request throws(LogError) in
             try store?.volume.configureTopic(
                 topics[index].name, settings: settings.simulatedText, log: settings, request: request)
@@ -99,7 +101,9 @@ extension VolumeSimulation {
         let isTaken = try ask(.deleteRecords(partition, offset)) { request throws(LogError) in
             try store?.volume.deleteRecords(number, before: offset, request: request)
         }
-        if isTaken { partitions[partition].startRequested = max(partitions[partition].startRequested, offset) }
+        if isTaken {
+            partitions[partition].startRequested = max(partitions[partition].startRequested, offset)
+        }
         try drain()
     }
 
@@ -146,10 +150,13 @@ extension VolumeSimulation {
         case .create(let topic):
             if case .io = error { topics[topic].phase = .gone }
         case .configure(let topic, let settings):
-            guard case .io = error, let index = topics[topic].possibleSettings.firstIndex(of: settings) else { return }
+            guard case .io = error, let index = topics[topic].possibleSettings.firstIndex(of: settings) else {
+                return
+            }
             topics[topic].possibleSettings.remove(at: index)
         case .delete(let topic):
-            let isThere = store?.volume.topic(topics[topic].name)?.id == topics[topic].id
+            var isThere = store?.volume.topic(topics[topic].name)?.id == topics[topic].id
+            if case .io = error {} else { isThere = false }
             topics[topic].phase = isThere ? .alive : .deleting
         case .addPartitions, .deleteRecords: break
         }

@@ -1,12 +1,13 @@
 // One seed is one run of the real `Volume` on a simulated machine. What may happen, in any order:
 //
-//   batches and atomic writes are submitted; jobs of both lanes are taken, run, and finished, several at once, in any
-//   order, with other steps in between; topics come, change and go; records are deleted; time passes; the store is
-//   closed and opened again; the process dies, or the power goes: between any two steps, between the run of a job and
-//   the news of it, between any two calls within a job, and within the recovery itself. Calls fail by a drawn
-//   `FaultPolicy`: full disks, short writes, failed syncs, no descriptors. A faulty run ends on a machine that is whole.
+//   batches and atomic writes are submitted; jobs of both lanes are taken, run, and finished, several at
+//   once, in any order, with other steps in between; topics come, change and go; records are deleted; time
+//   passes; the store is closed and opened again; the process dies, or the power goes: between any two steps,
+//   between the run of a job and the news of it, between any two calls within a job, and within the recovery
+//   itself. Calls fail by a drawn `FaultPolicy`: full disks, short writes, failed syncs, no descriptors. A
+//   faulty run ends on a machine that is whole.
 //
-// Not modelled: bits that rot (RecoveryTests do), two calls at the very same time, a reader beside the writer.
+// Not modelled: bits that rot (RecoveryTests do), two calls at the same time, a reader beside the writer.
 //
 // What must hold:
 //  (1) A record that was acknowledged as durable is there, at its offset, unless it was deleted.
@@ -15,8 +16,8 @@
 //  (4) An offset never changes its record, once it was read or acknowledged.
 //  (5) An atomic write is there as a whole or not at all.
 //  (6) What could be read on a durable topic is never taken back.
-//  (7) Batches of a producer in a partition are in the order of submission; when one is refused, so is what it had
-//      behind it.
+//  (7) Batches of a producer in a partition are in the order of submission; when one is refused, so is what it
+//      had behind it.
 //  (8) Every batch and every request is answered once, unless the process died.
 //  (9) On a whole machine, everything is answered, appends succeed, and a close comes to its end.
 // (10) The catalogue is as it was acknowledged.

@@ -11,9 +11,9 @@ import Testing
     static let lanes = 2
     static var seeds: UInt64 {
         #if DEBUG
-            let usual: UInt64 = 300
+        let usual: UInt64 = 300
         #else
-            let usual: UInt64 = 10_000
+        let usual: UInt64 = 10_000
         #endif
         return environment["SLUICE_SEEDS"].flatMap(UInt64.init) ?? usual
     }

@@ -46,7 +46,7 @@ let lines: [[UInt8]] = (0..<10_007).map { index in
         #"{"id":\#(index * 31),"user":"u-\#(user)","event":"\#(["click", "view", "buy"][index % 3])","page":"/item/\#(index * 17 % 4999)","ms":\#(index * 13 % 977),"ok":\#(index % 7 != 0),"session":"s\#(index * 104729 % 99991)"}"#.utf8)
 }
 
-func run() async throws {
+func run(_ lines: [[UInt8]]) async throws {
     try? FileManager.default.removeItem(atPath: directory)
     try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(atPath: directory) }
@@ -107,4 +107,4 @@ func run() async throws {
     print("Sluice's speed as a part of the limit: append \(ratio(cAppend, append)); replay \(ratio(cReplay, replay))")
 }
 
-try await run()
+try await run(lines)

@@ -23,23 +23,25 @@ public final class Consumer: AsyncSequence, Sendable {
     public typealias Element = RecordBatch
     public typealias Failure = StreamError
 
-    private let engine: StoreEngine
+    private let lease: EngineLease
+    private var engine: StoreEngine { lease.engine }
     private let maxBytes: Int
     private let numbers: [Int]
     private let state: Mutex<ConsumerState>
+    private let bell = Mutex(Bell())
     private let watcher: ConsumerWatcher
     /// The partitions that it reads, in the order given.
     public let assignment: [TopicPartition]
 
-    init(_ engine: StoreEngine, _ partitions: [PartitionReader], _ configuration: ConsumerConfiguration) {
-        self.engine = engine
+    init(_ lease: EngineLease, _ partitions: [PartitionReader], _ configuration: ConsumerConfiguration) {
+        self.lease = lease
         maxBytes = configuration.maxBatchBytes
         assignment = partitions.map(\.topicPartition)
         numbers = partitions.map(\.number)
         state = Mutex(ConsumerState(partitions))
         watcher = ConsumerWatcher()
         watcher.consumer = self
-        engine.watch(numbers, watcher)
+        lease.engine.watch(numbers, watcher)
     }
 
     deinit { engine.unwatch(numbers, ObjectIdentifier(watcher)) }
@@ -48,10 +50,11 @@ public final class Consumer: AsyncSequence, Sendable {
 
     /// Where the next batch of a partition begins that the loop has not asked for yet.
     ///
-    /// - Throws: `unknownPartition` when it is not assigned.
+    /// - Throws: `unknownPartition` when it is not assigned, `closed`.
     public func position(of partition: TopicPartition) throws(StreamError) -> Offset {
         let index = try index(of: partition)
-        return state.withLock { state in
+        return try state.withLock { state throws(StreamError) in
+            if state.isClosed { throw .closed }
             if let (held, batch) = state.inHand, held == index { return batch.baseOffset }
             return Offset(state.partitions[index].next)
         }
@@ -71,7 +74,6 @@ public final class Consumer: AsyncSequence, Sendable {
         try state.withLock { state throws(StreamError) in
             if state.isClosed { throw .closed }
             state.seek(index, to: offset)
-            state.partitions[index].end = nil
         }
         wake()
     }
@@ -94,7 +96,7 @@ public final class Consumer: AsyncSequence, Sendable {
                 let valid = try engine.read { volume throws(LogError) in try volume.offsets(number) }
                 lag[partition] = Swift.max(0, valid.upperBound - Swift.max(position, valid.lowerBound))
             } catch {
-                throw StreamError(error, at: partition)
+                throw StreamError(error, of: partition)
             }
         }
         return lag
@@ -102,9 +104,8 @@ public final class Consumer: AsyncSequence, Sendable {
 
     /// Ends the loop, at the latest when it asks for the next batch. A second call does nothing.
     public func close() {
-        state.withLock { $0.isClosed = true }
         engine.unwatch(numbers, ObjectIdentifier(watcher))
-        wake()
+        end()
     }
 
     // MARK: The loop
@@ -136,15 +137,18 @@ public final class Consumer: AsyncSequence, Sendable {
 
     private nonisolated(nonsending) func next(_ loop: Loop) async throws(StreamError) -> RecordBatch? {
         if let batch = try enter(loop) { return batch }
+        var missing: String?
         while !Task.isCancelled, !Task.isShuttingDownGracefully {
+            // Before the look: what comes after it rings.
+            bell.withLock { $0.hasRung = false }
             let step = try state.withLock { state throws(StreamError) in try state.step(engine) }
             switch step {
             case .deliver(let batch): return batch
             case .end: return nil
             case .fetch(let index, let plan, let generation):
-                let batches = try await fetch(plan)
+                let batches = try await fetch(plan, &missing)
                 state.withLock { $0.took(batches, index, plan, generation: generation) }
-            case .wait(let waiter): await wait(for: waiter)
+            case .wait: await waitForBell()
             }
         }
         return nil
@@ -164,19 +168,30 @@ public final class Consumer: AsyncSequence, Sendable {
         }
     }
 
-    private nonisolated(nonsending) func fetch(_ plan: FetchPlan) async throws(StreamError) -> FetchedBatches? {
+    /// - Parameter missing: the segment that was not there at the last attempt.
+    private nonisolated(nonsending) func fetch(
+        _ plan: FetchPlan, _ missing: inout String?
+    ) async throws(StreamError) -> FetchedBatches? {
         let (reader, maxBytes) = (engine.reader, maxBytes)
         do throws(StreamError) {
             if let batches = try plan.fetchNoWait(reader, maxBytes: maxBytes) { return batches }
             return try await engine.onReader { () throws(StreamError) in try plan.fetch(reader, maxBytes: maxBytes) }
         } catch {
-            // The segment was removed between the look-up and the opening: the next look-up says what is valid.
-            if case .io(operation: "open", _, errno: 2) = error { return nil }
-            throw error
+            // The segment was removed between the look-up and the opening: the next look-up says what is valid. One that
+            // is looked up again was removed by somebody else.
+            guard case .io(operation: "open", let file, errno: 2) = error, missing != file else { throw error }
+            missing = file
+            return nil
         }
     }
 
-    private nonisolated(nonsending) func wait(for waiter: Waiter<Void>) async {
+    private nonisolated(nonsending) func waitForBell() async {
+        let waiter = Waiter<Void>()
+        let isLate = bell.withLock { bell in
+            if !bell.hasRung { bell.waiter = waiter }
+            return bell.hasRung
+        }
+        if isLate { return }
         await withGracefulShutdownHandler {
             _ = await waiter.value(cancelled: .cancelled(accepted: false))
         } onGracefulShutdown: {
@@ -185,11 +200,24 @@ public final class Consumer: AsyncSequence, Sendable {
     }
 
     fileprivate func wake() {
-        let waiter = state.withLock { state in
-            state.hasAdvanced = true
-            return state.wake.take()
+        let waiter = bell.withLock { bell in
+            bell.hasRung = true
+            return bell.waiter.take()
         }
         waiter?.resume(.success(()))
+    }
+
+    /// Ends the loop, and any that comes.
+    fileprivate func end() {
+        state.withLock { $0.isClosed = true }
+        wake()
+    }
+
+    /// What is rung when a partition's end has moved. Apart from the state: an I/O thread must not wait for a batch that
+    /// is being decompressed.
+    private struct Bell {
+        var hasRung = false
+        var waiter: Waiter<Void>?
     }
 
     private func setPaused(_ partitions: [TopicPartition], _ isPaused: Bool) {
@@ -215,4 +243,5 @@ private final class ConsumerWatcher: PartitionWatcher, @unchecked Sendable {
     weak var consumer: Consumer?
 
     func partitionAdvanced(_ number: Int) { consumer?.wake() }
+    func storeClosed() { consumer?.end() }
 }

@@ -19,9 +19,6 @@ struct ConsumerState: ~Copyable {
     var isClosed = false
     /// The loop that owns the consumer now.
     var loop: ObjectIdentifier?
-    /// Set when a partition's end has moved since it was last looked at.
-    var hasAdvanced = false
-    var wake: Waiter<Void>?
 
     init(_ partitions: [PartitionReader]) { self.partitions = partitions }
 
@@ -29,14 +26,13 @@ struct ConsumerState: ~Copyable {
         case deliver(RecordBatch)
         case end
         case fetch(Int, FetchPlan, generation: Int)
-        case wait(Waiter<Void>)
+        case wait
     }
 
     /// The next thing to do for a loop that asks for a batch.
     mutating func step(_ engine: StoreEngine) throws(StreamError) -> Step {
         if isClosed { return .end }
         if let batch = try nextInHand(engine) { return .deliver(batch) }
-        hasAdvanced = false
         for distance in 0..<partitions.count {
             let index = (turn + distance) % partitions.count
             guard !partitions[index].isPaused, !partitions[index].isDone else { continue }
@@ -48,10 +44,7 @@ struct ConsumerState: ~Copyable {
             }
             turn = before
         }
-        if partitions.allSatisfy(\.isDone) { return .end }
-        let waiter = Waiter<Void>()
-        if hasAdvanced { waiter.resume(.success(())) } else { wake = waiter }
-        return .wait(waiter)
+        return partitions.allSatisfy(\.isDone) ? .end : .wait
     }
 
     /// The next batch of what has been fetched; nil when there is none left.

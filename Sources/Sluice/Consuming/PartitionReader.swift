@@ -40,8 +40,7 @@ struct PartitionReader {
     }
 
     func translated(_ error: LogError) -> StreamError {
-        if case .unknownPartition = error { return .unknownTopic(topicPartition.topic) }
-        return StreamError(error, at: topicPartition)
+        StreamError(error, of: topicPartition)
     }
 }
 

@@ -7,6 +7,8 @@ final class ReaderThreads: @unchecked Sendable {
     private let bell = Condition()
     @exclusivity(unchecked) private var queue: [@Sendable () -> Void] = []
     @exclusivity(unchecked) private var threads: [Thread] = []
+    /// Threads that wait for something to do.
+    @exclusivity(unchecked) private var idle = 0
     @exclusivity(unchecked) private var isStopped = false
     private let count: Int
 
@@ -20,9 +22,10 @@ final class ReaderThreads: @unchecked Sendable {
             return body()
         }
         queue.append(body)
-        while threads.count < count, threads.count < queue.count {
-            guard let thread = Thread.start("sluice-reader", { [self] in loop() }) else { break }
-            threads.append(thread)
+        if idle < queue.count, threads.count < count {
+            if let thread = Thread.start("sluice-reader", { [self] in loop() }) {
+                threads.append(thread)
+            }
         }
         let isStarted = !threads.isEmpty
         if !isStarted { queue.removeAll() }
@@ -46,7 +49,9 @@ final class ReaderThreads: @unchecked Sendable {
         while true {
             if queue.isEmpty {
                 if isStopped { return }
+                idle += 1
                 bell.wait(lock)
+                idle -= 1
                 continue
             }
             let body = queue.removeFirst()

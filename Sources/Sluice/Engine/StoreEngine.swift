@@ -4,24 +4,9 @@
 // it. (3) A thread that finished a job looks for the next itself: a bell is rung only for a thread that sleeps.
 // (4) Producers are called without the lock; they may call back in.
 
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Darwin)
-import Darwin
-#endif
 import Logging
-import Metrics
 import SluiceLog
-
-/// Told what became of its batches. Called on an I/O thread, or on a caller that helps.
-protocol BatchSink: AnyObject, Sendable {
-    func completed(_ completions: [AppendCompletion])
-}
-
-/// Told that records may be there to be read.
-protocol PartitionWatcher: AnyObject, Sendable {
-    func partitionAdvanced(_ number: Int)
-}
+import Synchronization
 
 final class StoreEngine: @unchecked Sendable {
     let path: String
@@ -29,37 +14,51 @@ final class StoreEngine: @unchecked Sendable {
     let runner: JobRunner
     let reader: SegmentReader
     let readers: ReaderThreads
-    private let timer = TimerThread()
+    let timer = TimerThread()
     let logger: Logger
     let report: RecoveryReport
 
     // Guarded by `lock`.
-    private let lock = Lock()
-    private let appendBell = Condition()
-    private let backgroundBell = Condition()
+    let lock = Lock()
+    let appendBell = Condition()
+    let backgroundBell = Condition()
     /// Rung when something has completed, for callers that help.
-    private let helperBell = Condition()
-    @exclusivity(unchecked) private var volume: Volume
+    let helperBell = Condition()
+    @exclusivity(unchecked) var volume: Volume
     @exclusivity(unchecked) private var sinks: [UInt32: WeakSink] = [:]
     @exclusivity(unchecked) private var requests: [UInt64: @Sendable (Result<Int64, LogError>) -> Void] = [:]
     @exclusivity(unchecked) private var watchers: [Int: [ObjectIdentifier: any PartitionWatcher]] = [:]
+    @exclusivity(unchecked) private var areWatchersGone = false
     @exclusivity(unchecked) private var nextSink: UInt32 = 0
     @exclusivity(unchecked) private var nextRequest: UInt64 = 0
-    @exclusivity(unchecked) private var appendersAsleep = 0
-    @exclusivity(unchecked) private var isBackgroundAsleep = false
-    @exclusivity(unchecked) private var helpers = 0
+    @exclusivity(unchecked) var appendersAsleep = 0
+    /// Of those, the ones that will wake by themselves within a millisecond.
+    @exclusivity(unchecked) var appendersDozing = 0
+    @exclusivity(unchecked) var unrung = 0
+    @exclusivity(unchecked) var threadCount = 0
+    @exclusivity(unchecked) var isBackgroundAsleep = false
+    /// Until when it sleeps.
+    @exclusivity(unchecked) var backgroundWakesAt = Int64.max
+    /// How often the volume has been changed, and at which change each lane was last rung by a look that found nothing.
+    @exclusivity(unchecked) var changes: UInt64 = 0
+    @exclusivity(unchecked) var appendRungAt: UInt64 = 0
+    @exclusivity(unchecked) var backgroundRungAt: UInt64 = 0
     /// Helpers that are not running a job: they will look for one before they sleep.
-    @exclusivity(unchecked) private var helpersFree = 0
-    @exclusivity(unchecked) private var isStopping = false
-    @exclusivity(unchecked) private var threads: [Thread] = []
-    @exclusivity(unchecked) private var closeWaiters: [Waiter<Void>] = []
-    @exclusivity(unchecked) private var retentionAt: Int64?
+    @exclusivity(unchecked) var helpersFree = 0
+    @exclusivity(unchecked) var isStopping = false
+    @exclusivity(unchecked) var threads: [Thread] = []
+    @exclusivity(unchecked) var closeWaiters: [Waiter<Void>] = []
+    @exclusivity(unchecked) var retentionAt: Int64?
     /// Partitions in the last commit, as far as they had gathered.
-    @exclusivity(unchecked) private var lastGroup = 0
-    @exclusivity(unchecked) private var isGathering = false
-    private let lockFile: FileID
-    private let openedAt: Instant
-    private let previousWall: Int64
+    @exclusivity(unchecked) var lastGroup = 0
+    @exclusivity(unchecked) var isGathering = false
+    /// Set when the close begins: nothing new is taken.
+    let isClosed = Atomic(false)
+    /// Callers that help.
+    let helpers = Atomic(0)
+    let lockFile: FileID
+    let openedAt: Instant
+    let previousWall: Int64
 
     init(
         _ opened: consuming OpenedStore, path: String, files: any FileSystem, configuration: StoreConfiguration
@@ -79,6 +78,7 @@ final class StoreEngine: @unchecked Sendable {
 
     /// Starts the threads. Throws `io` when the system has none to give.
     func start(_ configuration: StoreConfiguration) throws(StreamError) {
+        threadCount = configuration.writerThreads
         for number in 0..<configuration.writerThreads {
             threads.append(try Self.thread("sluice-io-\(number)", path) { [self] in appendLoop() })
         }
@@ -94,10 +94,19 @@ final class StoreEngine: @unchecked Sendable {
         return thread
     }
 
+    /// Throws `closed` once the close has begun.
+    func checkOpen() throws(StreamError) {
+        if isClosed.load(ordering: .relaxed) { throw .closed }
+    }
+
     // MARK: The volume
 
     /// Changes or asks the volume, then wakes whom that concerns and delivers what was completed.
-    func withVolume<R, E: Error>(_ body: (inout Volume) throws(E) -> R) throws(E) -> R {
+    ///
+    /// - Parameter isUrgent: false for work that nobody waits for: a thread that is about to look is not rung for it.
+    func withVolume<R, E: Error>(
+        isUrgent: Bool = true, _ body: (inout Volume) throws(E) -> R
+    ) throws(E) -> R {
         lock.lock()
         let result: R
         do throws(E) {
@@ -106,7 +115,7 @@ final class StoreEngine: @unchecked Sendable {
             leave()
             throw error
         }
-        leave()
+        leave(isUrgent: isUrgent)
         return result
     }
 
@@ -118,21 +127,58 @@ final class StoreEngine: @unchecked Sendable {
     }
 
     /// Unlocks; before that wakes threads, after it delivers.
-    private func leave() {
+    func leave(isUrgent: Bool = true) {
+        changes &+= 1
         let completions = volume.takeCompletions()
-        ring()
+        ringAppenders(isUrgent: isUrgent)
+        ringBackground()
         if completions.isEmpty { return lock.unlock() }
-        let delivery = delivery(of: completions)
-        let hasHelpers = helpers > 0
-        lock.unlock()
-        delivery.deliver(logger)
-        // After the delivery: a helper that wakes finds its answer there.
-        if hasHelpers { lock.withLock { helperBell.broadcast() } }
+        deliver(completions)
     }
 
-    private func ring() {
-        if helpersFree == 0, appendersAsleep > 0, volume.mayHaveAppendJob { appendBell.signal() }
-        if isBackgroundAsleep, volume.mayHaveBackgroundJob || volume.nextDeadline != nil { backgroundBell.signal() }
+    /// Delivers what a look for jobs has brought about; comes back with the lock. False when there was nothing, and then
+    /// the lock was not let go.
+    func deliverRest() -> Bool {
+        let completions = volume.takeCompletions()
+        if completions.isEmpty { return false }
+        changes &+= 1
+        ring()
+        deliver(completions)
+        lock.lock()
+        return true
+    }
+
+    private func deliver(_ completions: Completions) {
+        let delivery = delivery(of: completions)
+        lock.unlock()
+        delivery.deliver(logger)
+        // Asked after the delivery: a helper that came in between and found no answer yet has counted itself before.
+        if helpers.load(ordering: .relaxed) > 0 { lock.withLock { helperBell.broadcast() } }
+    }
+
+    func ring() {
+        ringAppenders()
+        ringBackground()
+    }
+
+    func ringAppenders(isUrgent: Bool = true) {
+        guard helpersFree == 0, appendersAsleep > 0, volume.mayHaveAppendJob else { return }
+        if !isUrgent, appendersAsleep - appendersDozing < threadCount {
+            // Someone is awake, or will be within a millisecond; until then full batches may gather.
+            let isAwake = appendersAsleep < threadCount
+            unrung += 1
+            if isAwake || unrung < Self.batchesUnrung { return }
+        }
+        unrung = 0
+        appendBell.signal()
+    }
+
+    /// Full batches that may wait for a dozing thread to wake by itself.
+    private static let batchesUnrung = 8
+
+    func ringBackground() {
+        guard isBackgroundAsleep else { return }
+        if volume.mayHaveBackgroundJob || (volume.nextDeadline ?? .max) < backgroundWakesAt { backgroundBell.signal() }
     }
 
     /// Who is to be told what. With the lock held.
@@ -169,7 +215,7 @@ final class StoreEngine: @unchecked Sendable {
         timer.schedule(at: deadline) { [weak self] in
             action()
             guard let self else { return }
-            lock.withLock { if helpers > 0 { helperBell.broadcast() } }
+            if helpers.load(ordering: .relaxed) > 0 { lock.withLock { helperBell.broadcast() } }
         }
     }
 
@@ -188,10 +234,24 @@ final class StoreEngine: @unchecked Sendable {
         lock.withLock { _ = sinks.removeValue(forKey: number) }
     }
 
+    /// Tells `watcher` of these partitions until `unwatch`; at once, when the store has been closed.
     func watch(_ numbers: [Int], _ watcher: any PartitionWatcher) {
-        lock.withLock {
+        let isLate = lock.withLock {
+            guard !areWatchersGone else { return true }
             for number in numbers { watchers[number, default: [:]][ObjectIdentifier(watcher)] = watcher }
+            return false
         }
+        if isLate { watcher.storeClosed() }
+    }
+
+    /// The store is being closed: every watcher is told, and none is taken any more.
+    func endWatchers() {
+        let all = lock.withLock {
+            areWatchersGone = true
+            defer { watchers = [:] }
+            return watchers.values.reduce(into: [:]) { all, some in all.merge(some) { first, _ in first } }
+        }
+        for watcher in all.values { watcher.storeClosed() }
     }
 
     func unwatch(_ numbers: [Int], _ watcher: ObjectIdentifier) {
@@ -220,220 +280,5 @@ final class StoreEngine: @unchecked Sendable {
             }
         }
         return waiter
-    }
-
-    // MARK: Threads
-
-    private func appendLoop() {
-        var jobs: [IOJob] = []
-        lock.lock()
-        while true {
-            gather()
-            takeJobs(&jobs)
-            if !jobs.isEmpty {
-                run(&jobs)
-                continue
-            }
-            if isStopping { break }
-            appendersAsleep += 1
-            appendBell.wait(lock)
-            appendersAsleep -= 1
-        }
-        lock.unlock()
-    }
-
-    /// Takes several small writes at once, so that many partitions with a record each cost one turn of the lock; a
-    /// commit goes alone, since it takes long.
-    private func takeJobs(_ jobs: inout [IOJob]) {
-        let now = Instant.now
-        while jobs.count < Self.jobsAtOnce, let job = volume.nextJob(.append, now: now) {
-            jobs.append(job)
-            guard case .write = job else { return }
-        }
-    }
-
-    /// Before a commit, waits a moment for those that the last one answered: they are about to come again.
-    private func gather() {
-        let waiting = volume.waitingToCommit
-        guard waiting > 0, !volume.isCommitUnderWay, !volume.hasReadyWrites, !isGathering else { return }
-        defer { lastGroup = volume.waitingToCommit }
-        guard waiting < lastGroup else { return }
-        isGathering = true
-        let deadline = Instant.monotonicNow + Self.gatherNanoseconds
-        while volume.waitingToCommit < lastGroup, !volume.hasReadyWrites, Instant.monotonicNow < deadline {
-            lock.unlock()
-            sched_yield()
-            lock.lock()
-        }
-        isGathering = false
-    }
-
-    private static let gatherNanoseconds: Int64 = 60_000
-    private static let leastSleepNanoseconds: Int64 = 1_000_000
-    private static let jobsAtOnce = 32
-
-    /// Runs a job without the lock, and comes back with it.
-    private func run(_ job: IOJob) {
-        var jobs = [job]
-        run(&jobs)
-    }
-
-    /// Runs jobs one after another without the lock, and comes back with it.
-    private func run(_ jobs: inout [IOJob]) {
-        lock.unlock()
-        let results = jobs.map(runner.run)
-        lock.lock()
-        let now = Instant.now
-        for (job, result) in zip(jobs, results) { volume.finished(job, result, now: now) }
-        jobs.removeAll(keepingCapacity: true)
-        leave()
-        lock.lock()
-    }
-
-    private func backgroundLoop() {
-        lock.lock()
-        while true {
-            let now = Instant.now
-            enforceRetention(now)
-            if let job = volume.nextJob(.background, now: now) {
-                run(job)
-                continue
-            }
-            leave()
-            lock.lock()
-            if volume.mayHaveBackgroundJob, volume.nextDeadline == nil { continue }
-            if isStopping { break }
-            isBackgroundAsleep = true
-            let deadline = min(volume.nextDeadline ?? .max, retentionAt ?? .max)
-            if deadline == .max {
-                backgroundBell.wait(lock)
-            } else {
-                backgroundBell.wait(lock, until: max(deadline, now.monotonicNanoseconds + Self.leastSleepNanoseconds))
-            }
-            isBackgroundAsleep = false
-        }
-        lock.unlock()
-    }
-
-    /// Retention looks at the store when the oldest segment comes of age, at most once a minute and at least once an
-    /// hour while there is something to delete.
-    private func enforceRetention(_ now: Instant) {
-        if let time = retentionAt, now.monotonicNanoseconds >= time {
-            volume.enforceRetention(wall: retentionWall(now))
-            retentionAt = nil
-        }
-        guard retentionAt == nil, let expiry = volume.nextExpiry else { return }
-        let wait = min(max(expiry.subtractingReportingOverflow(now.wallMilliseconds).partialValue, 60_000), 3_600_000)
-        retentionAt = now.monotonicNanoseconds + wait * 1_000_000
-    }
-
-    /// The wall clock, not believed for an hour after the opening: it may have been set while the machine was off.
-    func retentionWall(_ now: Instant) -> Int64 {
-        let open = (now.monotonicNanoseconds - openedAt.monotonicNanoseconds) / 1_000_000
-        guard open < 3_600_000, previousWall > 0 else { return now.wallMilliseconds }
-        return min(now.wallMilliseconds, previousWall + open)
-    }
-
-    /// Submits something and runs jobs of the append lane on the calling thread until it is answered: without contention
-    /// no other thread is involved. For callers without async.
-    func helping<Value>(_ submit: () throws(StreamError) -> Waiter<Value>) throws(StreamError) -> Value {
-        lock.withLock {
-            helpers += 1
-            helpersFree += 1
-        }
-        defer {
-            lock.withLock {
-                helpers -= 1
-                helpersFree -= 1
-                ring()
-            }
-        }
-        let waiter = try submit()
-        lock.lock()
-        while waiter.result == nil {
-            if let job = volume.nextJob(.append, now: .now) {
-                helpersFree -= 1
-                run(job)
-                helpersFree += 1
-                continue
-            }
-            leave()
-            lock.lock()
-            if waiter.result != nil { break }
-            helpersFree -= 1
-            ring()
-            helperBell.wait(lock)
-            helpersFree += 1
-        }
-        lock.unlock()
-        guard let result = waiter.result else { throw .closed }
-        return try result.get()
-    }
-
-    // MARK: Close
-
-    /// Finishes what was submitted, syncs, records the close, and gives the directory back.
-    nonisolated(nonsending) func close() async -> Result<Void, StreamError> {
-        let waiter = Waiter<Void>()
-        let isFirst = withVolume { volume in
-            guard !isStopping, !volume.isClosed, closeWaiters.isEmpty else {
-                if volume.isClosed { waiter.resume(.success(())) } else { closeWaiters.append(waiter) }
-                return false
-            }
-            closeWaiters.append(waiter)
-            volume.close(now: .now)
-            return true
-        }
-        let result = await waiter.value()
-        guard isFirst else { return result }
-        let done = Waiter<Void>()
-        // Joining waits for threads: not in the cooperative pool.
-        guard Thread.start("sluice-close", { [self] in
-            stopThreads()
-            done.resume(.success(()))
-        }) != nil else {
-            stopThreads()
-            return result
-        }
-        _ = await done.value()
-        return result
-    }
-
-    private func stopThreads() {
-        lock.withLock {
-            isStopping = true
-            appendBell.broadcast()
-            backgroundBell.broadcast()
-        }
-        for thread in threads { thread.join() }
-        timer.stop()
-        readers.stop()
-        lock.withLock {
-            for file in volume.openFiles { files.close(file) }
-            files.close(lockFile)
-        }
-    }
-}
-
-/// A producer may be dropped while batches of it are under way: they are written, and nobody is told.
-private struct WeakSink {
-    weak var sink: (any BatchSink)?
-}
-
-/// What is told outside the lock.
-private struct Delivery {
-    var events: [VolumeEvent]
-    var appends: [(any BatchSink, [AppendCompletion])] = []
-    var requests: [(@Sendable (Result<Int64, LogError>) -> Void, Result<Int64, LogError>)] = []
-    var advanced: [(any PartitionWatcher, Int)] = []
-    var closed: [Waiter<Void>] = []
-    var closeResult: Result<Void, LogError> = .success(())
-
-    func deliver(_ logger: Logger) {
-        for (sink, completions) in appends { sink.completed(completions) }
-        for (handler, result) in requests { handler(result) }
-        for (watcher, number) in advanced { watcher.partitionAdvanced(number) }
-        for event in events { logger.log(event) }
-        for waiter in closed { waiter.resume(closeResult.mapError { StreamError($0, at: nil) }) }
     }
 }

@@ -20,7 +20,8 @@ final class TimerThread: @unchecked Sendable {
             heap.append((deadline, action))
             siftUp(heap.count - 1)
             if thread == nil { thread = Thread.start("sluice-timer") { [self] in run() } }
-            bell.signal()
+            // Else it wakes early enough by itself.
+            if heap[0].deadline == deadline { bell.signal() }
         }
     }
 

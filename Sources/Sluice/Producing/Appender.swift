@@ -28,12 +28,12 @@ public struct Appender: ~Copyable, Sendable {
         key: borrowing K = NullBytes(), value: borrowing V, headers: [RecordHeader] = [],
         timestamp: Timestamp? = nil, partition: Int? = nil
     ) async throws(StreamError) -> PendingRecord {
-        var waited = RoomWait()
+        var wait = RoomWait()
         while true {
             let pending = try tryAppend(
-                key: key, value: value, headers: headers, timestamp: timestamp, partition: partition)
+                key: key, value: value, headers: headers, timestamp: timestamp, partition: partition, wait: &wait)
             if let pending { return pending }
-            try await waitForRoom(&waited)
+            try await waitForRoom(&wait)
         }
     }
 
@@ -46,8 +46,9 @@ public struct Appender: ~Copyable, Sendable {
         key: borrowing K = NullBytes(), value: borrowing V, headers: [RecordHeader] = [],
         timestamp: Timestamp? = nil, partition: Int? = nil
     ) throws(StreamError) -> PendingRecord {
+        var wait = RoomWait()
         let pending = try tryAppend(
-            key: key, value: value, headers: headers, timestamp: timestamp, partition: partition)
+            key: key, value: value, headers: headers, timestamp: timestamp, partition: partition, wait: &wait)
         guard let pending else { throw busy() }
         return pending
     }
@@ -75,16 +76,21 @@ public struct Appender: ~Copyable, Sendable {
 
     @inlinable @inline(__always)
     mutating func tryAppend<K: RecordBytes & ~Copyable & ~Escapable, V: RecordBytes & ~Copyable & ~Escapable>(
-        key: borrowing K, value: borrowing V, headers: [RecordHeader], timestamp: Timestamp?, partition: Int?
+        key: borrowing K, value: borrowing V, headers: [RecordHeader], timestamp: Timestamp?, partition: Int?,
+        wait: inout RoomWait
     ) throws(StreamError) -> PendingRecord? {
         try key.withRecordBytes { key throws(StreamError) in
             try value.withRecordBytes { value throws(StreamError) in
-                try box.encode(key, value, headers, timestamp, partition)
+                try box.encode(key, value, headers, timestamp, partition, &wait)
             }
         }
     }
 
-    @usableFromInline func busy() -> StreamError { box.core.busy() }
+    /// There is no room. What is open leaves, so that there will be some.
+    @usableFromInline func busy() -> StreamError {
+        box.submitAll()
+        return box.core.busy()
+    }
 
     @usableFromInline
     nonisolated(nonsending) mutating func waitForRoom(_ wait: inout RoomWait) async throws(StreamError) {
@@ -107,12 +113,15 @@ final class LaneBox: @unchecked Sendable {
 
     @usableFromInline
     func encode(
-        _ key: RawSpan?, _ value: RawSpan?, _ headers: [RecordHeader], _ timestamp: Timestamp?, _ partition: Int?
+        _ key: RawSpan?, _ value: RawSpan?, _ headers: [RecordHeader], _ timestamp: Timestamp?, _ partition: Int?,
+        _ wait: inout RoomWait
     ) throws(StreamError) -> PendingRecord? {
-        guard case .appended(let record) = try lane.append(
-            key, value, headers, timestamp?.millisecondsSince1970, partition)
-        else { return nil }
-        return record
+        switch try lane.append(key, value, headers, timestamp?.millisecondsSince1970, partition) {
+        case .appended(let record): return record
+        case .full(let bytes):
+            wait.bytes = bytes
+            return nil
+        }
     }
 
     func submitAll() { lane.submitAll() }

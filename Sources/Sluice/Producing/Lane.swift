@@ -10,8 +10,8 @@ import SluiceLog
 struct Lane: ~Copyable {
     enum Outcome {
         case appended(PendingRecord)
-        /// There is no room for another batch.
-        case full
+        /// There is no room for another batch, of so many bytes.
+        case full(bytes: Int)
     }
 
     let core: ProducerCore
@@ -44,7 +44,9 @@ struct Lane: ~Copyable {
             let index = builders.recordCount(target)
             if builders.append(to: target, timestamp: timestamp ?? now, key: key, value: value, headers: headers) {
                 return .appended(
-                    PendingRecord(batchNumber: number, partition: Int32(truncatingIfNeeded: target), index: Int32(truncatingIfNeeded: index)))
+                    PendingRecord(
+                        batchNumber: number, partition: Int32(truncatingIfNeeded: target),
+                        index: Int32(truncatingIfNeeded: index)))
             }
         }
         return try begin(target, isSticky: key == nil && partition == nil, key, value, headers, timestamp)
@@ -73,17 +75,17 @@ struct Lane: ~Copyable {
             throw .recordTooLarge(bytes: bytes, limit: core.maxRecordBytes)
         }
         var target = target
-        if open[target] != nil {
-            submit(target)
-            if isSticky {
-                if open.count > 1 { sticky = (sticky + Int.random(in: 1..<open.count)) % open.count }
-                target = sticky
-                if open[target] != nil { return try append(key, value, headers, timestamp, target) }
-            }
+        let isFull = open[target] != nil
+        if isFull { submit(target, isUrgent: false) }
+        // While a batch is under way to a partition the next one collects there: else a busy producer would send many
+        // small ones to as many partitions.
+        if isSticky, open.count > 1, isFull || !core.isInFlight(target) {
+            target = (sticky + Int.random(in: 1..<open.count)) % open.count
+            sticky = target
+            if open[target] != nil { return try append(key, value, headers, timestamp, target) }
         }
-        guard let number = try core.begin(target, bytes: max(batchBytes, bytes), mayExceed: false) else {
-            return .full
-        }
+        let room = max(batchBytes, bytes)
+        guard let number = try core.begin(bytes: room) else { return .full(bytes: room) }
         now = coarseWallMilliseconds()
         open[target] = number
         let fits = builders.append(
@@ -93,11 +95,13 @@ struct Lane: ~Copyable {
     }
 
     /// Hands over the partition's open batch, if there is one.
-    mutating func submit(_ partition: Int) {
+    ///
+    /// - Parameter isUrgent: false when it is full and nobody waits for it.
+    mutating func submit(_ partition: Int, isUrgent: Bool = true) {
         guard let number = open[partition] else { return }
         open[partition] = nil
         guard let sealed = builders.seal(partition, core.codec, with: &context) else { return }
-        core.submit(sealed, number: number, partition: partition)
+        core.submit(sealed, number: number, partition: partition, isUrgent: isUrgent)
     }
 
     mutating func submitAll() {

@@ -66,12 +66,12 @@ public final class Producer: Sendable {
         key: borrowing K = NullBytes(), value: borrowing V, headers: [RecordHeader] = [],
         timestamp: Timestamp? = nil, partition: Int? = nil
     ) async throws(StreamError) -> PendingRecord {
-        var waited = RoomWait()
+        var wait = RoomWait()
         while true {
             let pending = try tryAppend(
-                key: key, value: value, headers: headers, timestamp: timestamp, partition: partition)
+                key: key, value: value, headers: headers, timestamp: timestamp, partition: partition, wait: &wait)
             if let pending { return pending }
-            try await waitForRoom(&waited)
+            try await waitForRoom(&wait)
         }
     }
 
@@ -84,15 +84,16 @@ public final class Producer: Sendable {
         key: borrowing K = NullBytes(), value: borrowing V, headers: [RecordHeader] = [],
         timestamp: Timestamp? = nil, partition: Int? = nil
     ) throws(StreamError) -> PendingRecord {
+        var wait = RoomWait()
         let pending = try tryAppend(
-            key: key, value: value, headers: headers, timestamp: timestamp, partition: partition)
+            key: key, value: value, headers: headers, timestamp: timestamp, partition: partition, wait: &wait)
         guard let pending else { throw busy() }
         return pending
     }
 
     /// Waits until a record that was accepted is acknowledged, and says where it is.
     ///
-    /// Outcomes are kept for the last 4,096 batches of the producer.
+    /// Outcomes are kept for the last 4,096 batches of the producer, also when it has been closed.
     /// - Throws: what went wrong with the record; `indeterminate` when the outcome is no longer known;
     ///   `cancelled(accepted: true)`.
     public nonisolated(nonsending) func acknowledgement(
@@ -104,8 +105,9 @@ public final class Producer: Sendable {
 
     /// Returns when everything that was accepted before the call is acknowledged.
     ///
-    /// - Throws: the first failure since the last flush; `cancelled(accepted: true)`.
+    /// - Throws: the first failure since the last flush; `cancelled(accepted: true)`, `closed`.
     public nonisolated(nonsending) func flush() async throws(StreamError) {
+        try core.checkOpen()
         shared.submitAll()
         try await core.flushed().value(cancelled: .cancelled(accepted: true)).get()
         if let failure = core.takeFailure() { throw failure }
@@ -118,9 +120,10 @@ public final class Producer: Sendable {
     ///
     /// - Throws: the first failure since the last flush.
     public nonisolated(nonsending) func close() async throws(StreamError) {
+        let isFirst = core.close()
+        // Behind the closing: nothing is begun any more, so that nothing stays behind.
         shared.submitAll()
-        guard core.close() else { return }
-        shared.submitAll()
+        guard isFirst else { return }
         try await core.flushed().value().get()
         if let failure = core.takeFailure() { throw failure }
     }
@@ -135,24 +138,30 @@ public final class Producer: Sendable {
 
     @usableFromInline var currentTime: Int64 { coarseWallMilliseconds() }
 
-    @usableFromInline func busy() -> StreamError { core.busy() }
+    /// There is no room. What is open leaves, so that there will be some.
+    @usableFromInline func busy() -> StreamError {
+        shared.submitAll()
+        return core.busy()
+    }
 
     @inlinable @inline(__always)
     func tryAppend<K: RecordBytes & ~Copyable & ~Escapable, V: RecordBytes & ~Copyable & ~Escapable>(
-        key: borrowing K, value: borrowing V, headers: [RecordHeader], timestamp: Timestamp?, partition: Int?
+        key: borrowing K, value: borrowing V, headers: [RecordHeader], timestamp: Timestamp?, partition: Int?,
+        wait: inout RoomWait
     ) throws(StreamError) -> PendingRecord? {
         try key.withRecordBytes { key throws(StreamError) in
             try value.withRecordBytes { value throws(StreamError) in
-                try encode(key, value, headers, timestamp, partition)
+                try encode(key, value, headers, timestamp, partition, &wait)
             }
         }
     }
 
     @usableFromInline
     func encode(
-        _ key: RawSpan?, _ value: RawSpan?, _ headers: [RecordHeader], _ timestamp: Timestamp?, _ partition: Int?
+        _ key: RawSpan?, _ value: RawSpan?, _ headers: [RecordHeader], _ timestamp: Timestamp?, _ partition: Int?,
+        _ wait: inout RoomWait
     ) throws(StreamError) -> PendingRecord? {
-        try shared.append(key, value, headers, timestamp?.millisecondsSince1970, partition)
+        try shared.append(key, value, headers, timestamp?.millisecondsSince1970, partition, &wait)
     }
 
     @usableFromInline
@@ -170,9 +179,10 @@ public final class Producer: Sendable {
     }
 }
 
-/// How long a call has waited for room.
+/// How much room a call needs, and until when it waits for that.
 @usableFromInline
 struct RoomWait {
+    @usableFromInline var bytes = 0
     @usableFromInline var deadline: Int64?
     @usableFromInline init() {}
 }
@@ -184,11 +194,7 @@ extension ProducerCore {
         let limit = wait.deadline ?? (now.addingSaturated(configuration.maxBlock.wholeNanoseconds))
         wait.deadline = limit
         guard now < limit else { throw busy() }
-        let waiter = room(configuration.batchBytes)
-        if waiter.result == nil, limit != .max {
-            let busy = busy()
-            engine.schedule(at: limit) { waiter.resume(.failure(busy)) }
-        }
+        let waiter = room(wait.bytes, until: limit)
         try await waiter.value(cancelled: .cancelled(accepted: false)).get()
     }
 

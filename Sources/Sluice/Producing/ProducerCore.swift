@@ -1,7 +1,7 @@
 // What the lanes of one producer share: room, the outcome of each batch, and those who wait for either.
 //
-// (1) A batch has a number from its first record on; its outcome is kept for the last `keptOutcomes` numbers.
-// (2) Bytes are reserved when a batch is begun and given back when it is answered: what is accepted and not yet
+// (1) A batch has a number from its first record on; its outcome is kept for the last `keptOutcomes` numbers. What is
+// needed to answer it is kept until it is answered, however many come after it. (2) Bytes are reserved when a batch is begun and given back when it is answered: what is accepted and not yet
 // acknowledged never exceeds `bufferBytes` by more than a record. (3) `lock` is taken before the volume's, never after.
 
 import CoreMetrics
@@ -12,6 +12,7 @@ final class ProducerCore: BatchSink, @unchecked Sendable {
     static let keptOutcomes: UInt64 = 4096
 
     let engine: StoreEngine
+    private let lease: EngineLease
     let topic: String
     let configuration: ProducerConfiguration
     let codec: Codec
@@ -20,18 +21,23 @@ final class ProducerCore: BatchSink, @unchecked Sendable {
     let metrics: TopicMetrics
     @exclusivity(unchecked) private(set) var sinkNumber: UInt32 = 0
 
+    /// Numbers of the volume's partitions, by partition.
+    private let numbers: [Int]
+
     // Guarded by `lock`.
     private let lock = Lock()
-    /// Numbers of the volume's partitions, by partition.
-    @exclusivity(unchecked) private var numbers: [Int]
     @exclusivity(unchecked) private var outcomes: [Outcome] = []
     @exclusivity(unchecked) private var nextNumber: UInt64 = 0
     @exclusivity(unchecked) private var reserved = 0
+    /// Batches that are open, by number: the room that each has.
+    @exclusivity(unchecked) private var open: [UInt64: Int] = [:]
     /// Submitted and not answered.
-    @exclusivity(unchecked) private var outstanding: Set<UInt64> = []
+    @exclusivity(unchecked) private var outstanding: [UInt64: Sent] = [:]
     @exclusivity(unchecked) private var acknowledgementWaiters: [UInt64: [Waiter<BatchOutcome>]] = [:]
     @exclusivity(unchecked) private var flushWaiters: [FlushWaiter] = []
-    @exclusivity(unchecked) private var roomWaiters: [Waiter<Void>] = []
+    @exclusivity(unchecked) private var roomWaiters: [(waiter: Waiter<Void>, deadline: Int64)] = []
+    /// When the timer will look at those who wait for room: one timer for all of them.
+    @exclusivity(unchecked) private var roomTimer = Int64.max
     @exclusivity(unchecked) private var firstFailure: StreamError?
     @exclusivity(unchecked) private var isClosed = false
     /// Called, without the lock, when a partition has nothing of this producer under way any more.
@@ -46,13 +52,19 @@ final class ProducerCore: BatchSink, @unchecked Sendable {
 
     private struct Outcome {
         var number: UInt64
-        var partition: Int32
-        var bytes: Int
-        var records: Int
         var state: State
         enum State {
             case open, done(BatchOutcome), failed(StreamError)
         }
+    }
+
+    /// A batch that has been submitted.
+    private struct Sent {
+        var partition: Int
+        /// The room that was reserved for it.
+        var room: Int
+        var records: Int
+        var bytes: Int
     }
 
     private struct FlushWaiter {
@@ -61,10 +73,11 @@ final class ProducerCore: BatchSink, @unchecked Sendable {
     }
 
     init(
-        engine: StoreEngine, topic: String, numbers: [Int], settings: TopicSettings,
+        _ lease: EngineLease, topic: String, numbers: [Int], settings: TopicSettings,
         configuration: ProducerConfiguration
     ) {
-        self.engine = engine
+        self.lease = lease
+        engine = lease.engine
         self.topic = topic
         self.numbers = numbers
         self.configuration = configuration
@@ -81,44 +94,47 @@ final class ProducerCore: BatchSink, @unchecked Sendable {
 
     func onIdle(_ body: @escaping @Sendable (Int) -> Void) { lock.withLock { onIdle = body } }
 
-    var partitionCount: Int { lock.withLock { numbers.count } }
-
-    /// Partitions may have been added since.
-    func setPartitions(_ new: [Int]) { lock.withLock { numbers = new } }
+    var partitionCount: Int { numbers.count }
 
     // MARK: Batches
 
     /// Reserves room for a batch and gives it a number. nil when there is no room.
-    func begin(_ partition: Int, bytes: Int, mayExceed: Bool) throws(StreamError) -> UInt64? {
+    func begin(bytes: Int) throws(StreamError) -> UInt64? {
         try lock.withLock { () throws(StreamError) -> UInt64? in
             if isClosed { throw .closed }
-            guard reserved == 0 || mayExceed || reserved + bytes <= configuration.bufferBytes else { return nil }
+            guard hasRoom(bytes) else { return nil }
             reserved += bytes
             let number = nextNumber
             nextNumber += 1
-            let outcome = Outcome(
-                number: number, partition: Int32(partition), bytes: bytes, records: 0, state: .open)
+            open[number] = bytes
+            let outcome = Outcome(number: number, state: .open)
             let slot = Int(number % Self.keptOutcomes)
             if slot < outcomes.count { outcomes[slot] = outcome } else { outcomes.append(outcome) }
             return number
         }
     }
 
+    /// With the lock held. One batch, however large, always finds room.
+    private func hasRoom(_ bytes: Int) -> Bool { reserved == 0 || reserved + bytes <= configuration.bufferBytes }
+
     /// Hands a sealed batch to the volume. A refusal becomes the batch's outcome.
-    func submit(_ sealed: SealedBatch, number: UInt64, partition: Int) {
-        let target: Int = lock.withLock {
-            outstanding.insert(number)
+    ///
+    /// - Parameter isUrgent: false when nobody waits for it.
+    func submit(_ sealed: SealedBatch, number: UInt64, partition: Int, isUrgent: Bool) {
+        lock.withLock {
+            outstanding[number] = Sent(
+                partition: partition, room: open.removeValue(forKey: number) ?? 0, records: sealed.recordCount,
+                bytes: sealed.bytes.count)
             inFlight[partition, default: 0] += 1
-            let slot = Int(number % Self.keptOutcomes)
-            if slot < outcomes.count, outcomes[slot].number == number { outcomes[slot].records = sealed.recordCount }
-            return numbers[partition]
         }
         let origin = BatchOrigin(producer: sinkNumber, number: number)
         let batch = PreparedBatch(
             bytes: ByteSlice(sealed.bytes), recordCount: sealed.recordCount, maxTimestamp: sealed.maxTimestamp,
             origin: origin)
         do throws(LogError) {
-            try engine.withVolume { volume throws(LogError) in try volume.submit(batch, to: target, acks) }
+            try engine.withVolume(isUrgent: isUrgent) { volume throws(LogError) in
+                try volume.submit(batch, to: numbers[partition], acks)
+            }
         } catch {
             settle([(number, .failure(error))])
         }
@@ -137,10 +153,16 @@ final class ProducerCore: BatchSink, @unchecked Sendable {
         var flushed: [Waiter<Void>] = []
         var idle: [Int] = []
         var idleHandler: (@Sendable (Int) -> Void)?
+        var records = 0
+        var bytes = 0
         lock.withLock {
             for (number, answer) in results {
-                guard outstanding.remove(number) != nil else { continue }
-                let result = settle(number, answer, &idle)
+                guard let sent = outstanding.removeValue(forKey: number) else { continue }
+                let result = settle(number, sent, answer, &idle)
+                if case .success = result {
+                    records += sent.records
+                    bytes += sent.bytes
+                }
                 for waiter in acknowledgementWaiters.removeValue(forKey: number) ?? [] {
                     answers.append((waiter, result))
                 }
@@ -150,9 +172,13 @@ final class ProducerCore: BatchSink, @unchecked Sendable {
                 flushed = flushWaiters.filter(\.left.isEmpty).map(\.waiter)
                 flushWaiters.removeAll(where: \.left.isEmpty)
             }
-            ready = roomWaiters
+            ready = roomWaiters.map(\.waiter)
             roomWaiters = []
             idleHandler = onIdle
+        }
+        if records > 0 {
+            metrics.records.increment(by: records)
+            metrics.bytes.increment(by: bytes)
         }
         for (waiter, result) in answers { waiter.resume(result) }
         for waiter in ready { waiter.resume(.success(())) }
@@ -162,32 +188,29 @@ final class ProducerCore: BatchSink, @unchecked Sendable {
 
     /// Takes note of one answer. With the lock held.
     private func settle(
-        _ number: UInt64, _ result: Result<AppendedBatch, LogError>, _ idle: inout [Int]
+        _ number: UInt64, _ sent: Sent, _ result: Result<AppendedBatch, LogError>, _ idle: inout [Int]
     ) -> Result<BatchOutcome, StreamError> {
-        let slot = Int(number % Self.keptOutcomes)
-        let isKept = slot < outcomes.count && outcomes[slot].number == number
-        let partition = isKept ? Int(outcomes[slot].partition) : 0
         let answer: Result<BatchOutcome, StreamError>
         switch result {
         case .success(let appended):
             answer = .success(BatchOutcome(baseOffset: appended.baseOffset, appendTime: appended.appendTime))
         case .failure(let error):
-            answer = .failure(StreamError(error, at: TopicPartition(topic: topic, partition: partition)))
-        }
-        guard isKept else { return answer }
-        reserved -= outcomes[slot].bytes
-        switch answer {
-        case .success(let outcome):
-            outcomes[slot].state = .done(outcome)
-            metrics.records.increment(by: Int64(outcomes[slot].records))
-        case .failure(let error):
-            outcomes[slot].state = .failed(error)
+            let error = StreamError(error, of: TopicPartition(topic: topic, partition: sent.partition))
+            answer = .failure(error)
             firstFailure = firstFailure ?? error
         }
-        inFlight[partition, default: 1] -= 1
-        if inFlight[partition] == 0 {
-            inFlight[partition] = nil
-            idle.append(partition)
+        let slot = Int(number % Self.keptOutcomes)
+        if outcomes[slot].number == number {
+            outcomes[slot].state = switch answer {
+            case .success(let outcome): .done(outcome)
+            case .failure(let error): .failed(error)
+            }
+        }
+        reserved -= sent.room
+        inFlight[sent.partition, default: 1] -= 1
+        if inFlight[sent.partition] == 0 {
+            inFlight[sent.partition] = nil
+            idle.append(sent.partition)
         }
         return answer
     }
@@ -198,11 +221,15 @@ final class ProducerCore: BatchSink, @unchecked Sendable {
     func outcome(of number: UInt64) -> Waiter<BatchOutcome>? {
         lock.withLock {
             guard number < nextNumber else { return nil }
-            let slot = Int(number % Self.keptOutcomes)
-            guard slot < outcomes.count, outcomes[slot].number == number else { return nil }
             let waiter = Waiter<BatchOutcome>()
+            if open[number] != nil || outstanding[number] != nil {
+                acknowledgementWaiters[number, default: []].append(waiter)
+                return waiter
+            }
+            let slot = Int(number % Self.keptOutcomes)
+            guard outcomes[slot].number == number else { return nil }
             switch outcomes[slot].state {
-            case .open: acknowledgementWaiters[number, default: []].append(waiter)
+            case .open: return nil
             case .done(let outcome): waiter.resume(.success(outcome))
             case .failed(let error): waiter.resume(.failure(error))
             }
@@ -217,7 +244,7 @@ final class ProducerCore: BatchSink, @unchecked Sendable {
             if outstanding.isEmpty {
                 waiter.resume(.success(()))
             } else {
-                flushWaiters.append(FlushWaiter(left: outstanding, waiter: waiter))
+                flushWaiters.append(FlushWaiter(left: Set(outstanding.keys), waiter: waiter))
             }
             return waiter
         }
@@ -226,17 +253,46 @@ final class ProducerCore: BatchSink, @unchecked Sendable {
     /// The first failure since the last flush, once.
     func takeFailure() -> StreamError? { lock.withLock { firstFailure.take() } }
 
-    /// Answered when there may be room; at once when there is.
-    func room(_ bytes: Int) -> Waiter<Void> {
-        lock.withLock {
-            let waiter = Waiter<Void>()
-            if reserved == 0 || reserved + bytes <= configuration.bufferBytes || isClosed {
+    /// Answered when there may be room for `bytes`, at once when there is, and with `busy` at the deadline.
+    func room(_ bytes: Int, until deadline: Int64) -> Waiter<Void> {
+        let waiter = Waiter<Void>()
+        let needsTimer = lock.withLock {
+            if hasRoom(bytes) || isClosed {
                 waiter.resume(.success(()))
-            } else {
-                roomWaiters.append(waiter)
+                return false
             }
-            return waiter
+            roomWaiters.append((waiter, deadline))
+            return setRoomTimer(deadline)
         }
+        if needsTimer { scheduleRoomTimer(at: deadline) }
+        return waiter
+    }
+
+    /// Whether a timer is needed for that moment. With the lock held.
+    private func setRoomTimer(_ deadline: Int64) -> Bool {
+        guard deadline < roomTimer else { return false }
+        roomTimer = deadline
+        return true
+    }
+
+    private func scheduleRoomTimer(at deadline: Int64) {
+        engine.schedule(at: deadline) { [weak self] in self?.endRoomWaits(at: deadline) }
+    }
+
+    /// Their time is up: tells those who have waited long enough that there is no room.
+    private func endRoomWaits(at deadline: Int64) {
+        var late: [Waiter<Void>] = []
+        var next: Int64?
+        lock.withLock {
+            guard roomTimer == deadline else { return }
+            roomTimer = .max
+            late = roomWaiters.filter { $0.deadline <= deadline }.map(\.waiter)
+            roomWaiters.removeAll { $0.deadline <= deadline }
+            if let earliest = roomWaiters.map(\.deadline).min(), setRoomTimer(earliest) { next = earliest }
+        }
+        let busy = late.isEmpty ? StreamError.closed : busy()
+        for waiter in late { waiter.resume(.failure(busy)) }
+        if let next { scheduleRoomTimer(at: next) }
     }
 
     /// How full it is, for an answer that says so.
@@ -250,11 +306,23 @@ final class ProducerCore: BatchSink, @unchecked Sendable {
 
     /// From now on nothing is begun. Returns whether it was open.
     func close() -> Bool {
-        lock.withLock {
+        var waiting: [Waiter<Void>] = []
+        let wasOpen = lock.withLock {
             guard !isClosed else { return false }
             isClosed = true
+            waiting = roomWaiters.map(\.waiter)
+            roomWaiters = []
             return true
         }
+        // They ask again, and are told.
+        for waiter in waiting { waiter.resume(.success(())) }
+        return wasOpen
+    }
+
+    /// Throws `closed` once it is.
+    func checkOpen() throws(StreamError) {
+        if lock.withLock({ isClosed }) { throw .closed }
+        try engine.checkOpen()
     }
 }
 

@@ -13,6 +13,8 @@ final class SharedLane: @unchecked Sendable {
     // Guarded by `lock`.
     private let lock = Lock()
     @exclusivity(unchecked) private var lane: Lane
+    /// With a linger: when each partition's open batch is to leave; a partition in it has one timer.
+    @exclusivity(unchecked) private var lingering: [Int: Int64] = [:]
     /// Partitions that have become idle and whose open batch may leave.
     private let idle = Mutex<[Int]>([])
 
@@ -21,28 +23,49 @@ final class SharedLane: @unchecked Sendable {
         lane = Lane(core)
     }
 
-    /// nil when there is no room.
+    /// nil when there is no room; `wait` then says for how much.
     func append(
-        _ key: RawSpan?, _ value: RawSpan?, _ headers: [RecordHeader], _ timestamp: Int64?, _ partition: Int?
+        _ key: RawSpan?, _ value: RawSpan?, _ headers: [RecordHeader], _ timestamp: Int64?, _ partition: Int?,
+        _ wait: inout RoomWait
     ) throws(StreamError) -> PendingRecord? {
         defer { drain() }
         return try lock.withLock { () throws(StreamError) -> PendingRecord? in
-            guard case .appended(let record) = try lane.append(
-                key, value, headers, timestamp ?? coarseWallMilliseconds(), partition)
-            else { return nil }
-            if record.index == 0 { arrange(Int(record.partition), record.batchNumber) }
-            return record
+            switch try lane.append(key, value, headers, timestamp ?? coarseWallMilliseconds(), partition) {
+            case .appended(let record):
+                if record.index == 0 { arrange(Int(record.partition)) }
+                return record
+            case .full(let bytes):
+                wait.bytes = bytes
+                return nil
+            }
         }
     }
 
     /// A batch was begun: decides when it leaves. With the lock held.
-    private func arrange(_ partition: Int, _ number: UInt64) {
-        if core.configuration.linger == .zero {
+    private func arrange(_ partition: Int) {
+        guard core.configuration.linger > .zero else {
             if !core.isInFlight(partition) { lane.submit(partition) }
-        } else {
-            let deadline = Instant.monotonicNow.addingSaturated(core.configuration.linger.wholeNanoseconds)
-            core.engine.schedule(at: deadline) { [weak self] in self?.submit(partition, number: number) }
+            return
         }
+        let deadline = Instant.monotonicNow.addingSaturated(core.configuration.linger.wholeNanoseconds)
+        if lingering.updateValue(deadline, forKey: partition) == nil { setTimer(partition, deadline) }
+    }
+
+    /// One timer for each partition, set again when it finds a batch that is younger: what is full leaves without it.
+    private func setTimer(_ partition: Int, _ deadline: Int64) {
+        core.engine.schedule(at: deadline) { [weak self] in self?.lingered(partition) }
+    }
+
+    private func lingered(_ partition: Int) {
+        lock.withLock {
+            guard let deadline = lingering[partition] else { return }
+            if lane.openBatch(partition) != nil, deadline > Instant.monotonicNow {
+                return setTimer(partition, deadline)
+            }
+            lingering[partition] = nil
+            lane.submit(partition)
+        }
+        drain()
     }
 
     /// What was under way to the partition has been answered.

@@ -17,9 +17,10 @@ public struct TopicDescription: Sendable, Hashable {
 
 /// Topics, their partitions and their configuration.
 public struct Admin: Sendable {
-    private let engine: StoreEngine
+    private let lease: EngineLease
+    private var engine: StoreEngine { lease.engine }
 
-    init(_ engine: StoreEngine) { self.engine = engine }
+    init(_ lease: EngineLease) { self.lease = lease }
 
     /// Makes a topic.
     ///
@@ -37,6 +38,7 @@ public struct Admin: Sendable {
     public nonisolated(nonsending) func ensureTopic(
         _ name: String, partitions: Int = 1, configuration: TopicConfiguration = .init()
     ) async throws(StreamError) {
+        try engine.checkOpen()
         if engine.read({ $0.topic(name) != nil }) { return }
         do throws(StreamError) {
             try await createTopic(name, partitions: partitions, configuration: configuration)
@@ -49,7 +51,7 @@ public struct Admin: Sendable {
 
     /// Every topic, by name.
     public nonisolated(nonsending) func topics() async throws(StreamError) -> [TopicDescription] {
-        allTopics()
+        try allTopics()
     }
 
     /// One topic. Throws `unknownTopic`.
@@ -109,12 +111,13 @@ public struct Admin: Sendable {
         of partition: TopicPartition, at time: Timestamp
     ) async throws(StreamError) -> Offset? {
         let engine = engine
+        try engine.checkOpen()
         let number = try engine.number(of: partition)
         return try await engine.onReader { () throws(StreamError) -> Offset? in
             do throws(LogError) {
                 return try engine.find(time.millisecondsSince1970, number).map { Offset($0.offset) }
             } catch {
-                throw StreamError(error, at: partition)
+                throw StreamError(error, of: partition)
             }
         }
     }
@@ -127,6 +130,7 @@ public struct Admin: Sendable {
     public nonisolated(nonsending) func deleteRecords(
         before offset: Offset, of partition: TopicPartition
     ) async throws(StreamError) -> Offset {
+        try engine.checkOpen()
         let number = try engine.number(of: partition)
         let waiter: Waiter<Int64>
         do throws(LogError) {
@@ -134,7 +138,7 @@ public struct Admin: Sendable {
                 try volume.deleteRecords(number, before: offset.rawValue, request: id)
             }
         } catch {
-            throw StreamError(error, at: partition)
+            throw StreamError(error, of: partition)
         }
         return Offset(try await waiter.value().get())
     }
@@ -170,23 +174,26 @@ public struct Admin: Sendable {
     }
 
     func describe(_ name: String) throws(StreamError) -> TopicDescription {
+        try engine.checkOpen()
         guard let topic = engine.read({ volume in volume.topic(name).map { Self.description(of: $0, volume) } }) else {
             throw .unknownTopic(name)
         }
         return topic
     }
 
-    func allTopics() -> [TopicDescription] {
-        engine.read { volume in volume.topics.map { Self.description(of: $0, volume) } }
+    func allTopics() throws(StreamError) -> [TopicDescription] {
+        try engine.checkOpen()
+        return engine.read { volume in volume.topics.map { Self.description(of: $0, volume) } }
     }
 
     func range(of partition: TopicPartition) throws(StreamError) -> Range<Offset> {
+        try engine.checkOpen()
         let number = try engine.number(of: partition)
         do throws(LogError) {
             let range = try engine.read { volume throws(LogError) in try volume.offsets(number) }
             return Offset(range.lowerBound)..<Offset(range.upperBound)
         } catch {
-            throw StreamError(error, at: partition)
+            throw StreamError(error, of: partition)
         }
     }
 

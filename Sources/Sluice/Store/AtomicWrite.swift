@@ -163,7 +163,7 @@ extension StreamStore {
     public nonisolated(nonsending) func atomically<R>(
         _ body: (inout AtomicWrite) throws -> R
     ) async throws -> R {
-        try checkOpen()
+        try engine.checkOpen()
         var write = AtomicWrite(engine)
         let result = try body(&write)
         if let waiter = try write.submit(atomicSink) { try await waiter.value().get() }

@@ -45,6 +45,7 @@ public struct BlockingStore: Sendable {
     public func ensureTopic(
         _ name: String, partitions: Int = 1, configuration: TopicConfiguration = .init()
     ) throws(StreamError) {
+        try store.engine.checkOpen()
         if store.engine.read({ $0.topic(name) != nil }) { return }
         try createTopic(name, partitions: partitions, configuration: configuration)
     }
@@ -57,7 +58,7 @@ public struct BlockingStore: Sendable {
     }
 
     /// As `Admin.topics`.
-    public func topics() -> [TopicDescription] { store.admin.allTopics() }
+    public func topics() throws(StreamError) -> [TopicDescription] { try store.admin.allTopics() }
 
     /// As `Admin.offsets`.
     public func offsets(of partition: TopicPartition) throws(StreamError) -> Range<Offset> {
@@ -103,29 +104,24 @@ public struct BlockingStore: Sendable {
         timestamp: Timestamp? = nil, partition: Int? = nil
     ) throws(StreamError) -> PendingRecord {
         let core = producer.core
-        var deadline: Int64?
+        var wait = RoomWait()
         while true {
             let record = try producer.tryAppend(
-                key: key, value: value, headers: headers, timestamp: timestamp, partition: partition)
+                key: key, value: value, headers: headers, timestamp: timestamp, partition: partition, wait: &wait)
             if let record { return record }
             producer.submitAll()
             let now = Instant.monotonicNow
-            let limit = deadline ?? now.addingSaturated(core.configuration.maxBlock.wholeNanoseconds)
-            deadline = limit
+            let limit = wait.deadline ?? now.addingSaturated(core.configuration.maxBlock.wholeNanoseconds)
+            wait.deadline = limit
             guard now < limit else { throw core.busy() }
-            try store.engine.helping { () throws(StreamError) in
-                let waiter = core.room(core.configuration.batchBytes)
-                if waiter.result == nil, limit != .max {
-                    let busy = core.busy()
-                    store.engine.schedule(at: limit) { waiter.resume(.failure(busy)) }
-                }
-                return waiter
-            }
+            let bytes = wait.bytes
+            try store.engine.helping { () throws(StreamError) in core.room(bytes, until: limit) }
         }
     }
 
     /// As `Producer.flush`.
     public func flush(_ producer: Producer) throws(StreamError) {
+        try producer.core.checkOpen()
         try store.engine.helping { () throws(StreamError) in
             producer.submitAll()
             return producer.core.flushed()
@@ -135,7 +131,7 @@ public struct BlockingStore: Sendable {
 
     /// As `StreamStore.atomically`.
     public func atomically<R>(_ body: (inout AtomicWrite) throws -> R) throws -> R {
-        try store.checkOpen()
+        try store.engine.checkOpen()
         var write = AtomicWrite(store.engine)
         let result = try body(&write)
         let (engine, sink) = (store.engine, store.atomicSink)
@@ -153,7 +149,7 @@ public struct BlockingStore: Sendable {
     public func read(
         _ partition: TopicPartition, from position: Position, maxBytes: Int = 64 << 10
     ) throws(StreamError) -> RecordBatch? {
-        try store.checkOpen()
+        try store.engine.checkOpen()
         let engine = store.engine
         let number = try engine.number(of: partition)
         let offset = try engine.resolve(position, partition, number)

@@ -20,9 +20,10 @@ public final class StreamStore: Streams, Service {
     public typealias Configuration = StoreConfiguration
 
     let engine: StoreEngine
+    let lease: EngineLease
     /// Producers that may hold records, to be flushed at the close.
     private let producers = Mutex<[WeakProducer]>([])
-    private let isClosed = Mutex(false)
+    private let closing = Mutex(Closing())
     let atomicSink = AtomicSink()
 
     /// The directory, as it was given.
@@ -30,6 +31,7 @@ public final class StreamStore: Streams, Service {
 
     private init(_ engine: StoreEngine, path: String) {
         self.engine = engine
+        lease = EngineLease(engine)
         self.path = path
         atomicSink.start(engine)
     }
@@ -60,6 +62,7 @@ public final class StreamStore: Streams, Service {
     /// Opens a store on the calling thread.
     static func open(_ path: String, _ configuration: Configuration) throws(StreamError) -> StreamStore {
         try configuration.validate()
+        StoreEngine.leaving.wait()
         let files = PosixFileSystem()
         var random = SystemRandomNumberGenerator()
         var volume = configuration.volume
@@ -109,7 +112,7 @@ public final class StreamStore: Streams, Service {
     public var recovery: RecoveryReport { engine.report }
 
     /// Topics, their partitions and their configuration.
-    public var admin: Admin { Admin(engine) }
+    public var admin: Admin { Admin(lease) }
 
     public nonisolated(nonsending) func producer(
         for topic: String, configuration: ProducerConfiguration
@@ -120,11 +123,11 @@ public final class StreamStore: Streams, Service {
     func makeProducer(
         _ topic: String, _ configuration: ProducerConfiguration
     ) throws(StreamError) -> Producer {
-        try checkOpen()
+        try engine.checkOpen()
         try configuration.validate()
         let (settings, numbers) = try engine.topic(topic)
         let core = ProducerCore(
-            engine: engine, topic: topic, numbers: numbers, settings: settings, configuration: configuration)
+            lease, topic: topic, numbers: numbers, settings: settings, configuration: configuration)
         let producer = Producer(core)
         producers.withLock { producers in
             producers.removeAll { $0.producer == nil }
@@ -136,6 +139,7 @@ public final class StreamStore: Streams, Service {
     public nonisolated(nonsending) func consumer(
         of topic: String, from position: Position, until limit: ReadLimit
     ) async throws(StreamError) -> Consumer {
+        try engine.checkOpen()
         let (_, numbers) = try engine.topic(topic)
         let partitions = numbers.indices.map { TopicPartition(topic: topic, partition: $0) }
         return try await consumer(of: partitions, from: position, until: limit, configuration: .init())
@@ -145,7 +149,7 @@ public final class StreamStore: Streams, Service {
         of partitions: [TopicPartition], from position: Position, until limit: ReadLimit,
         configuration: ConsumerConfiguration
     ) async throws(StreamError) -> Consumer {
-        try checkOpen()
+        try engine.checkOpen()
         try configuration.validate()
         let engine = engine
         let readers = try await engine.onReader { () throws(StreamError) -> [PartitionReader] in
@@ -159,7 +163,7 @@ public final class StreamStore: Streams, Service {
             }
             return readers
         }
-        return Consumer(engine, readers, configuration)
+        return Consumer(lease, readers, configuration)
     }
 
     /// Flushes producers, ends consumers' loops, syncs everything, and gives the directory back.
@@ -167,32 +171,57 @@ public final class StreamStore: Streams, Service {
     /// Records that producers had accepted are written and acknowledged before it returns; a failure of one of them is
     /// thrown, after the rest of the close. A second call does nothing; not to be cancelled.
     public nonisolated(nonsending) func close() async throws(StreamError) {
-        let isFirst = isClosed.withLock { isClosed in
-            defer { isClosed = true }
-            return !isClosed
+        if let waiter = beginClose() {
+            _ = await waiter.value()
+            return
         }
+        engine.isClosed.store(true, ordering: .relaxed)
         var failure: StreamError?
-        if isFirst {
-            for producer in producers.withLock({ $0.compactMap(\.producer) }) {
-                do throws(StreamError) {
-                    try await producer.close()
-                } catch {
-                    failure = failure ?? error
-                }
+        for producer in producers.withLock({ $0.compactMap(\.producer) }) {
+            do throws(StreamError) {
+                try await producer.close()
+            } catch {
+                failure = failure ?? error
             }
         }
-        try await engine.close().get()
+        engine.endWatchers()
+        let result = await engine.close()
+        for waiter in endClose() { waiter.resume(.success(())) }
         if let failure { throw failure }
+        try result.get()
+    }
+
+    /// nil for the first; whoever comes later waits until the directory has been given back.
+    private func beginClose() -> Waiter<Void>? {
+        closing.withLock { closing in
+            guard closing.hasBegun else {
+                closing.hasBegun = true
+                return nil
+            }
+            let waiter = Waiter<Void>()
+            if closing.isDone { waiter.resume(.success(())) } else { closing.waiters.append(waiter) }
+            return waiter
+        }
+    }
+
+    private func endClose() -> [Waiter<Void>] {
+        closing.withLock { closing in
+            closing.isDone = true
+            defer { closing.waiters = [] }
+            return closing.waiters
+        }
+    }
+
+    private struct Closing {
+        var hasBegun = false
+        var isDone = false
+        var waiters: [Waiter<Void>] = []
     }
 
     /// Service: waits for graceful shutdown, then closes.
     public func run() async throws {
         try? await gracefulShutdown()
         try await close()
-    }
-
-    func checkOpen() throws(StreamError) {
-        if isClosed.withLock({ $0 }) { throw .closed }
     }
 }
 

@@ -1,4 +1,5 @@
-// A frame: how the manifest and the journal wrap what they write, so that a reader knows a whole one from a torn one.
+// A frame: how the manifest and the journal wrap what they write, so that a reader knows a whole one from a
+// torn one.
 //
 //   off  field      type  note
 //     0  magic      u32   which log it belongs to: "SlMf" the manifest, "SlJr" the journal
@@ -10,10 +11,11 @@
 //
 // Valid iff: magic and store id are ours; the length fits what is left of the file; the CRC is right.
 //
-// (1) Nothing is believed of a frame whose CRC is wrong, its length least of all. (2) A reader that meets an invalid
-// frame looks for a whole one behind it: with one it was damage, without one it was a torn write, the end of the log.
-// (3) Frames begin at multiples of the log's alignment: 1 in the manifest; 512 in the journal, whose file is written
-// in place, so that a write never touches a sector of a frame that has been acknowledged.
+// (1) Nothing is believed of a frame whose CRC is wrong, its length least of all. (2) A reader that meets an
+// invalid frame looks for a whole one behind it: with one it was damage, without one it was a torn write, the
+// end of the log.
+// (3) Frames begin at multiples of the log's alignment: 1 in the manifest; 512 in the journal, whose file is
+// written in place, so that a write never touches a sector of a frame that has been acknowledged.
 
 /// Which log a frame belongs to.
 package enum FrameKind: UInt32, Sendable {
@@ -74,11 +76,14 @@ extension Frame {
     package static func encode(
         _ kind: FrameKind, sequence: UInt64, storeID: UniqueID, payload: [UInt8]
     ) -> [UInt8] {
-        header(kind, sequence: sequence, storeID: storeID, payload: [ByteSlice(ByteBuffer(payload))]) + payload
+        header(kind, sequence: sequence, storeID: storeID, payload: [ByteSlice(ByteBuffer(payload))])
+            + payload
     }
 
     /// The whole frame that begins at `position`, or nil.
-    package static func decode(_ kind: FrameKind, storeID: UniqueID?, in bytes: [UInt8], at position: Int) -> Frame? {
+    package static func decode(_ kind: FrameKind, storeID: UniqueID?, in bytes: [UInt8], at position: Int)
+        -> Frame?
+    {
         guard position + FrameLayout.headerBytes <= bytes.count else { return nil }
         // Compared first and as bytes: this runs at every position behind the end of a log.
         guard bytes[position] == UInt8(truncatingIfNeeded: kind.rawValue >> 24),
@@ -86,7 +91,8 @@ extension Frame {
             bytes[position + 2] == UInt8(truncatingIfNeeded: kind.rawValue >> 8),
             bytes[position + 3] == UInt8(truncatingIfNeeded: kind.rawValue)
         else { return nil }
-        var reader = BinaryReader(bytes[(position + FrameLayout.length)..<(position + FrameLayout.headerBytes)])
+        var reader = BinaryReader(
+            bytes[(position + FrameLayout.length)..<(position + FrameLayout.headerBytes)])
         guard let length = try? reader.integer(UInt32.self), let sequence = try? reader.integer(UInt64.self),
             let id = try? reader.id(), let stored = try? reader.integer(UInt32.self),
             storeID == nil || id == storeID
@@ -111,6 +117,7 @@ extension Frame {
         var scan = FrameScan()
         var position = start
         var gap: Int?
+        var highest: UInt64?
         scan.end = start
         while position + FrameLayout.headerBytes <= bytes.count {
             guard let frame = decode(kind, storeID: storeID, in: bytes, at: position) else {
@@ -119,13 +126,14 @@ extension Frame {
                 continue
             }
             // A lower sequence behind a higher one is left over from an earlier lap of the journal.
-            if let last = scan.frames.last, frame.sequence <= last.sequence {
+            if let highest, frame.sequence <= highest {
                 scan.frames.append(frame)
                 position = frame.end
                 continue
             }
             if let found = gap { scan.gaps.append(found) }
             gap = nil
+            highest = frame.sequence
             scan.frames.append(frame)
             scan.end = min(frame.end, bytes.count)
             position = frame.end

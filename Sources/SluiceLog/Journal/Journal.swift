@@ -1,17 +1,17 @@
-// The volume's commit journal: prewritten files that are overwritten in place, one frame and one sync per commit,
-// however many partitions it covers.
+// The volume's commit journal: prewritten files that are overwritten in place, one frame and one sync per
+// commit, however many partitions it covers.
 //
 //   journal/0, 1, …    frames (Frames/Frame.swift), each at a multiple of 512 bytes
 //   a frame's payload  count u32 · entries · the bytes of the batches, in the order of the entries
 //   an entry           topic id 16 · partition i32 · segment base i64 · base offset i64 · next offset i64
 //                      · position i64 · length u32
 //
-// (1) A file is written full of zeros before its first use: later writes allocate nothing and change no size, so that a
-// sync writes the data alone. (2) A file is used from its start; what it held is overwritten only when every partition
-// with an entry in it has a recovery point, on record in the manifest, at or behind that entry. (3) Sequences rise over
-// all files; the recovery's floor and (2) make whatever an earlier lap left harmless. (4) Files are added when none is
-// free, to a limit: a store that is written a little keeps two, a partition that can no longer be synced keeps the files
-// that hold its only copy.
+// (1) A file is written full of zeros before its first use: later writes allocate nothing and change no size,
+// so that a sync writes the data alone. (2) A file is used from its start; what it held is overwritten only
+// when every partition with an entry in it has a recovery point, on record in the manifest, at or behind that
+// entry. (3) Sequences rise over all files; the recovery's floor and (2) make whatever an earlier lap left
+// harmless. (4) Files are added when none is free, to a limit: a store that is written a little keeps two, a
+// partition that can no longer be synced keeps the files that hold its only copy.
 
 /// What a frame says about one partition.
 package struct JournalEntry: Hashable, Sendable {
@@ -34,7 +34,8 @@ package struct JournalEntry: Hashable, Sendable {
     }
 
     package init(
-        key: PartitionKey, segmentBase: Int64, baseOffset: Int64, nextOffset: Int64, position: Int64, length: Int
+        key: PartitionKey, segmentBase: Int64, baseOffset: Int64, nextOffset: Int64, position: Int64,
+        length: Int
     ) {
         self.key = key
         self.segmentBase = segmentBase
@@ -98,7 +99,8 @@ struct Journal: Sendable {
         return (size + alignment - 1) / alignment * alignment
     }
 
-    /// Whether a frame of that size can go somewhere now; switches to a free file when the current one is full.
+    /// Whether a frame of that size can go somewhere now; switches to a free file when the current one is
+    /// full.
     ///
     /// - Returns: nil when there is no room; otherwise whether the file was switched.
     mutating func makeRoom(_ size: Int) -> Bool? {
@@ -133,7 +135,9 @@ struct Journal: Sendable {
     /// Partitions that keep files other than the current one from being used again.
     var holders: Set<Int> {
         var holders: Set<Int> = []
-        for (index, file) in files.enumerated() where index != current { holders.formUnion(file.coverage.keys) }
+        for (index, file) in files.enumerated() where index != current {
+            holders.formUnion(file.coverage.keys)
+        }
         return holders
     }
 }

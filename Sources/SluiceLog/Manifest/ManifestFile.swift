@@ -3,9 +3,10 @@
 //   frame 0        the whole state as it was when the file was begun, in one frame
 //   frame 1 …      the changes since, in order; a frame's records count together
 //
-// (1) The highest number whose frame 0 is whole is the manifest. One with a torn frame 0 was never in force: the file
-// before it is removed only after the new one and its name are synced. (2) A torn frame at the end was not
-// acknowledged. (3) An invalid frame with a whole one behind it is damage: nothing may be guessed, opening fails.
+// (1) The highest number whose frame 0 is whole is the manifest. One with a torn frame 0 was never in force:
+// the file before it is removed only after the new one and its name are synced. (2) A torn frame at the end
+// was not acknowledged. (3) An invalid frame with a whole one behind it is damage: nothing may be guessed,
+// opening fails.
 
 /// A manifest that has been read.
 package struct LoadedManifest {
@@ -39,7 +40,8 @@ package enum ManifestFile {
                 throw .corrupt(file: path, position: 0, reason: "the first record is damaged")
             }
             if let gap = scan.gaps.first {
-                throw .corrupt(file: path, position: Int64(gap), reason: "a record is damaged, later ones are whole")
+                throw .corrupt(
+                    file: path, position: Int64(gap), reason: "a record is damaged, later ones are whole")
             }
             var state = ManifestState()
             for frame in scan.frames {
@@ -55,7 +57,8 @@ package enum ManifestFile {
                 tornBytes: scan.torn)
         }
         throw .corrupt(
-            file: newest?.file ?? paths.manifest, position: 0, reason: newest?.reason ?? "the manifest is missing")
+            file: newest?.file ?? paths.manifest, position: 0,
+            reason: newest?.reason ?? "the manifest is missing")
     }
 
     /// Writes `state` as the first frame of a file of its own, and syncs it and its name. The old file stays.

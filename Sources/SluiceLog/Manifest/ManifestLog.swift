@@ -1,7 +1,8 @@
 // The manifest as it is written: what waits to be recorded, and what happens once it is.
 //
-// (1) One frame is out at a time; what arrives meanwhile shares the next. (2) A change counts, in memory too, when its
-// frame is synced. (3) Recovery points wait for company: a little later costs nothing but a longer recovery.
+// (1) One frame is out at a time; what arrives meanwhile shares the next. (2) A change counts, in memory too,
+// when its frame is synced. (3) Recovery points wait for company: a little later costs nothing but a longer
+// recovery.
 
 /// What a record brings about when it is durable.
 enum ManifestEffect: Sendable {
@@ -53,7 +54,8 @@ package struct ManifestLog: Sendable {
     var replaceAbove: Int64
 
     package init(
-        state: ManifestState, number: Int, file: FileID, position: Int64, nextSequence: UInt64, replaceAbove: Int64
+        state: ManifestState, number: Int, file: FileID, position: Int64, nextSequence: UInt64,
+        replaceAbove: Int64
     ) {
         self.state = state
         self.number = number

@@ -1,9 +1,12 @@
-// What the manifest remembers, one record for each change. ManifestState.swift folds them; ManifestLog.swift has the file.
+// What the manifest remembers, one record for each change. ManifestState.swift folds them; ManifestLog.swift
+// has the file.
 //
 //   type u8, then the fields in the order of the declarations below, as BinaryCoding.swift writes them.
 //
-// (1) A record is never reinterpreted: a new meaning is a new type, and the version in `meta.properties` goes up.
-// (2) Applying a record twice is the same as once. (3) One frame may hold several records; they count together.
+// (1) A record is never reinterpreted: a new meaning is a new type, and the version in `meta.properties` goes
+// up.
+// (2) Applying a record twice is the same as once. (3) One frame may hold several records; they count
+// together.
 
 /// A partition, by what never changes: its topic's id and its number.
 package struct PartitionKey: Hashable, Sendable {
@@ -43,11 +46,13 @@ package struct SealedSegment: Hashable, Sendable {
     package var batches: Int64
     /// The greatest timestamp of a batch, ms; -1 without records.
     package var maxTimestamp: Int64
-    /// When its last batch was written, by the wall clock, ms: retention counts from then or from `maxTimestamp`.
+    /// When its last batch was written, by the wall clock, ms: retention counts from then or from
+    /// `maxTimestamp`.
     package var writtenAt: Int64
     /// CRC-32C of the whole `.log`: it covers the offsets and epochs, which the batches' own do not.
     package var crc: UInt32
-    /// Bytes of the `.timeindex` and their CRC-32C. An index is a hint; this one cannot be checked against the log cheaply.
+    /// Bytes of the `.timeindex` and their CRC-32C. An index is a hint; this one cannot be checked against
+    /// the log cheaply.
     package var timeIndexSize: Int64
     package var timeIndexCRC: UInt32
 }
@@ -61,7 +66,8 @@ package struct RecoveryPoint: Hashable, Sendable {
     package var offset: Int64
     package var batches: Int64
     package var maxTimestamp: Int64
-    /// The timestamp of the segment's first batch; -1 while it is empty. Decides when it is old enough to roll.
+    /// The timestamp of the segment's first batch; -1 while it is empty. Decides when it is old enough to
+    /// roll.
     package var firstTimestamp: Int64
     /// CRC-32C of those bytes.
     package var crc: UInt32
@@ -77,7 +83,8 @@ package struct RecoveryPoint: Hashable, Sendable {
 
 /// One change of the store.
 package enum ManifestRecord: Hashable, Sendable {
-    /// A process has opened the store; journal frames up to `journalFloor` are in the segments and count no more.
+    /// A process has opened the store; journal frames up to `journalFloor` are in the segments and count no
+    /// more.
     case opened(bootID: String, wallMilliseconds: Int64, journalFloor: UInt64)
     /// It was closed: every file is as the manifest says.
     case closed(wallMilliseconds: Int64)
@@ -96,6 +103,9 @@ package enum ManifestRecord: Hashable, Sendable {
     /// The active segment is given up, and the log goes on empty at this offset.
     case restarted(PartitionKey, at: Int64)
     case leaderEpoch(PartitionKey, Int32)
+    /// The active segment is damaged although it was acknowledged: what is below this position is never a
+    /// torn write.
+    case damaged(PartitionKey, below: Int64)
 }
 
 extension ManifestRecord {
@@ -108,7 +118,8 @@ extension ManifestRecord {
         case .topicCreated(let topic):
             put(3); writer.put(topic.id); writer.put(topic.name); writer.put(topic.partitions)
             writer.put(topic.settings, Self.putSetting)
-        case .topicConfigured(let id, let settings): put(4); writer.put(id); writer.put(settings, Self.putSetting)
+        case .topicConfigured(let id, let settings):
+            put(4); writer.put(id); writer.put(settings, Self.putSetting)
         case .partitionsAdded(let id, let total): put(5); writer.put(id); writer.put(total)
         case .topicDeleted(let id): put(6); writer.put(id)
         case .topicForgotten(let id): put(7); writer.put(id)
@@ -117,6 +128,7 @@ extension ManifestRecord {
         case .logStart(let key, let offset): put(10); Self.put(key, &writer); writer.put(offset)
         case .restarted(let key, let offset): put(11); Self.put(key, &writer); writer.put(offset)
         case .leaderEpoch(let key, let epoch): put(12); Self.put(key, &writer); writer.put(epoch)
+        case .damaged(let key, let position): put(13); Self.put(key, &writer); writer.put(position)
         }
     }
 
@@ -151,6 +163,7 @@ extension ManifestRecord {
         case 10: self = .logStart(try Self.key(&reader), try reader.integer())
         case 11: self = .restarted(try Self.key(&reader), at: try reader.integer())
         case 12: self = .leaderEpoch(try Self.key(&reader), try reader.integer())
+        case 13: self = .damaged(try Self.key(&reader), below: try reader.integer())
         case let type: throw MalformedRecord(reason: "record type \(type) is not known to this version")
         }
     }
@@ -194,8 +207,10 @@ extension ManifestRecord {
     static func sealed(_ reader: inout BinaryReader) throws(MalformedRecord) -> SealedSegment {
         let sealed = SealedSegment(
             baseOffset: try reader.integer(), endOffset: try reader.integer(), size: try reader.integer(),
-            batches: try reader.integer(), maxTimestamp: try reader.integer(), writtenAt: try reader.integer(),
-            crc: try reader.integer(), timeIndexSize: try reader.integer(), timeIndexCRC: try reader.integer())
+            batches: try reader.integer(), maxTimestamp: try reader.integer(),
+            writtenAt: try reader.integer(),
+            crc: try reader.integer(), timeIndexSize: try reader.integer(), timeIndexCRC: try reader.integer()
+        )
         guard 0 <= sealed.baseOffset, sealed.baseOffset <= sealed.endOffset, sealed.size >= 0 else {
             throw MalformedRecord(reason: "a segment from \(sealed.baseOffset) to \(sealed.endOffset)")
         }
@@ -219,7 +234,8 @@ extension ManifestRecord {
             batches: try reader.integer(), maxTimestamp: try reader.integer(),
             firstTimestamp: try reader.integer(), crc: try reader.integer(), ceiling: try reader.integer())
         guard 0 <= point.baseOffset, point.baseOffset <= point.offset, point.position >= 0 else {
-            throw MalformedRecord(reason: "a recovery point at \(point.offset) in segment \(point.baseOffset)")
+            throw MalformedRecord(
+                reason: "a recovery point at \(point.offset) in segment \(point.baseOffset)")
         }
         return point
     }

@@ -1,8 +1,9 @@
 // The store as its manifest describes it: topics, their partitions, segments and recovery points.
 //
 // (1) A pure fold: the same records give the same state, in the running store and at the next opening.
-// (2) Sealed segments of a partition are adjacent: each ends where the next begins, the last where the active one
-// begins. (3) A record about a partition or topic that does not exist changes nothing: it raced with a deletion.
+// (2) Sealed segments of a partition are adjacent: each ends where the next begins, the last where the active
+// one begins. (3) A record about a partition or topic that does not exist changes nothing: it raced with a
+// deletion.
 
 /// A partition as the manifest knows it.
 package struct PartitionManifest: Hashable, Sendable {
@@ -13,6 +14,8 @@ package struct PartitionManifest: Hashable, Sendable {
     package var sealed: [SealedSegment] = []
     /// Of the active segment.
     package var recovery = RecoveryPoint.start(of: 0)
+    /// Bytes of the active segment that are not torn whatever they look like; 0 when no damage was found.
+    package var damagedBelow: Int64 = 0
 
     package init() {}
 }
@@ -59,10 +62,13 @@ package struct ManifestState: Hashable, Sendable {
             }
         case .topicForgotten(let id): leaving.removeValue(forKey: id)
         case .rolled(let key, let sealed):
-            guard let partition = partitions[key], sealed.baseOffset == partition.recovery.baseOffset else { return }
+            guard let partition = partitions[key], sealed.baseOffset == partition.recovery.baseOffset else {
+                return
+            }
             var next = RecoveryPoint.start(of: sealed.endOffset)
             next.ceiling = partition.recovery.ceiling
             partitions[key]?.recovery = next
+            partitions[key]?.damagedBelow = 0
             // An empty one leaves nothing behind.
             if sealed.endOffset > partition.logStart { partitions[key]?.sealed.append(sealed) }
         case .recoveryPoint(let key, let point):
@@ -78,9 +84,12 @@ package struct ManifestState: Hashable, Sendable {
             partitions[key]?.sealed = []
             partitions[key]?.recovery = .start(of: offset)
             partitions[key]?.recovery.ceiling = partition.recovery.ceiling
+            partitions[key]?.damagedBelow = 0
         case .leaderEpoch(let key, let epoch):
             guard let old = partitions[key]?.epoch else { return }
             partitions[key]?.epoch = max(old, epoch)
+        case .damaged(let key, let position):
+            partitions[key]?.damagedBelow = position
         }
     }
 
@@ -109,7 +118,9 @@ package struct ManifestState: Hashable, Sendable {
         return records
     }
 
-    private func append(_ partition: PartitionManifest, _ key: PartitionKey, to records: inout [ManifestRecord]) {
+    private func append(
+        _ partition: PartitionManifest, _ key: PartitionKey, to records: inout [ManifestRecord]
+    ) {
         if partition.epoch != 0 { records.append(.leaderEpoch(key, partition.epoch)) }
         let first = partition.sealed.first?.baseOffset ?? partition.recovery.baseOffset
         // Where the oldest segment begins, then where the log does: that may be inside the segment.
@@ -119,5 +130,6 @@ package struct ManifestState: Hashable, Sendable {
         if partition.recovery != .start(of: partition.recovery.baseOffset) {
             records.append(.recoveryPoint(key, partition.recovery))
         }
+        if partition.damagedBelow > 0 { records.append(.damaged(key, below: partition.damagedBelow)) }
     }
 }

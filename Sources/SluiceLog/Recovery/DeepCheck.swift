@@ -1,4 +1,5 @@
-// Reads every byte of a store: each sealed segment against its seal, each batch against its CRC and its place.
+// Reads every byte of a store: each sealed segment against its seal, each batch against its CRC and its
+// place.
 
 struct DeepCheck {
     let files: any FileSystem
@@ -40,11 +41,13 @@ struct DeepCheck {
             report.bytesRead += scanner.bytesRead
             if fault == nil, crc != sealed.crc { fault = "its checksum differs from the seal's" }
             if fault == nil, batches != sealed.batches || offset != sealed.endOffset {
-                fault = "it holds \(batches) batches up to offset \(offset), the seal says \(sealed.batches) and \(sealed.endOffset)"
+                fault =
+                    "it holds \(batches) batches up to offset \(offset), the seal says \(sealed.batches) and \(sealed.endOffset)"
             }
             if let fault { report.findings.append(.sealBroken(file: paths.log, reason: fault)) }
         } catch {
-            report.findings.append(.sealBroken(file: paths.log, reason: "reading failed with error \(error.errno)"))
+            report.findings.append(
+                .sealBroken(file: paths.log, reason: "reading failed with error \(error.errno)"))
         }
     }
 

@@ -1,10 +1,14 @@
 // Carries out a recovery plan, and begins the volume.
 //
-//   1. What is cut goes to the quarantine first; a cut that cannot be saved is not made.
-//   2. Cuts, the journal's bytes, and on an unclean start every byte behind the recovery points: written again and
-//      synced. A sync that failed in this boot has left pages that look clean and are on no medium.
-//   3. A new manifest file with the new state. From here on the store is open; before it, all is as it was or better.
-//   4. Removals that were under way.
+//   1. On an unclean start the journal's frames are written again and synced: one that is in memory alone
+//      must not be in some of its segments when power goes in the middle of this. A sync that failed in this
+//      boot has left pages that look clean and are on no medium; so below.
+//   2. What is cut goes to the quarantine first; a cut that cannot be saved is not made.
+//   3. Cuts, the journal's bytes, and on an unclean start every byte behind the recovery points: written and
+//      synced.
+//   4. A new manifest file with the new state. From here on the store is open; before it, all is as it was or
+//      better.
+//   5. Removals that were under way.
 //
 // A crash at any point: the next opening makes the same plan again, or finds less to do.
 
@@ -23,6 +27,7 @@ struct RecoveryExecutor {
         var plan = original
         do throws(IOError) {
             let isUnclean = plan.isUnclean
+            if isUnclean { try secureJournal(plan) }
             for index in plan.partitions.indices {
                 try mend(&plan.partitions[index], isUnclean: isUnclean, now: now)
             }
@@ -41,12 +46,32 @@ struct RecoveryExecutor {
         }
     }
 
+    /// Puts the frames that count, and the names of their files, on the medium.
+    private func secureJournal(_ plan: RecoveryPlan) throws(IOError) {
+        guard try files.status(paths.journal) != nil else { return }
+        for entry in try files.list(paths.journal) where entry.kind == .file {
+            let path = "\(paths.journal)/\(entry.name)"
+            let bytes = try files.readAll(path)
+            let file = try files.open(path, .write)
+            defer { files.close(file) }
+            let scan = Frame.scan(.journal, storeID: plan.loaded.storeID, in: bytes)
+            for frame in scan.frames where frame.sequence > plan.loaded.state.journalFloor {
+                let frameBytes = bytes[frame.position..<min(frame.end, bytes.count)]
+                try files.writeAll(file, at: Int64(frame.position), Array(frameBytes), path: path)
+            }
+            try files.sync(file)
+        }
+        try files.syncDirectory(paths.journal)
+        try files.syncDirectory(paths.root)
+    }
+
     // MARK: Segments
 
     private func mend(
         _ partition: inout PartitionPlan, isUnclean: Bool, now: Instant
     ) throws(IOError) {
         if case .offline = partition.condition { return }
+        if case .stopped = partition.condition { return }
         let start = partition.manifest.recovery.position
         let end = partition.active.size
         let isRewritten = isUnclean && end > start && !partition.isDamaged
@@ -108,7 +133,8 @@ struct RecoveryExecutor {
         _ partition: PartitionPlan, _ file: FileID, _ cut: (position: Int64, bytes: Int64)
     ) throws(IOError) {
         try files.makeDirectory(paths.quarantine)
-        let name = "\(partition.topic)-\(partition.key.partition)-\(partition.active.baseOffset)-\(cut.position)"
+        let name =
+            "\(partition.topic)-\(partition.key.partition)-\(partition.active.baseOffset)-\(cut.position)"
         let target = try files.open("\(paths.quarantine)/\(name)", .replace)
         defer { files.close(target) }
         let buffer = ByteBuffer(capacity: Int(min(1 << 20, max(cut.bytes, 1))))
@@ -126,15 +152,17 @@ struct RecoveryExecutor {
         try files.syncDirectory(paths.quarantine)
     }
 
-    /// Index entries at or behind the recovery point were not synced with the log they describe: they are made again.
+    /// Index entries at or behind the recovery point were not synced with the log they describe: they are
+    /// made again.
     private func trimIndexes(_ partition: inout PartitionPlan) {
         let recovery = partition.manifest.recovery
         let paths = partition.paths
         if recovery.position > 0 {
             let kept = IndexFiles.usable(paths, below: recovery, files)
-            if kept.isShort, IndexFiles.rebuild(
-                paths, baseOffset: recovery.baseOffset, size: recovery.position,
-                interval: partition.settings.indexIntervalBytes, files) != nil
+            if kept.isShort,
+                IndexFiles.rebuild(
+                    paths, baseOffset: recovery.baseOffset, size: recovery.position,
+                    interval: partition.settings.indexIntervalBytes, files) != nil
             {
                 partition.findings.append(.indexRebuilt(file: paths.index))
                 let again = IndexFiles.usable(paths, below: recovery, files)
@@ -156,19 +184,27 @@ struct RecoveryExecutor {
         var state = plan.loaded.state
         for partition in plan.partitions {
             if case .offline = partition.condition { continue }
-            if partition.manifest.epoch > 0 { state.apply(.leaderEpoch(partition.key, partition.manifest.epoch)) }
-            guard !partition.isDamaged else { continue }
+            if case .stopped = partition.condition { continue }
+            if partition.manifest.epoch > 0 {
+                state.apply(.leaderEpoch(partition.key, partition.manifest.epoch))
+            }
+            guard !partition.isDamaged else {
+                state.apply(.damaged(partition.key, below: partition.active.size))
+                continue
+            }
             let ceiling = partition.settings.isDurable ? 0 : partition.manifest.recovery.ceiling
             let point = partition.active.point(ceiling: ceiling)
             if point != partition.manifest.recovery { state.apply(.recoveryPoint(partition.key, point)) }
         }
         let wall = max(now.wallMilliseconds, state.lastWallMilliseconds)
-        state.apply(
-            .opened(bootID: files.bootID, wallMilliseconds: wall, journalFloor: plan.lastJournalSequence))
+        let isSound = !plan.partitions.contains(where: \.isUnsound)
+        let floor = isSound ? plan.lastJournalSequence : state.journalFloor
+        state.apply(.opened(bootID: files.bootID, wallMilliseconds: wall, journalFloor: floor))
         let number = plan.loaded.number + 1
         let sequence = plan.loaded.lastSequence + 1
         let made = try ManifestFile.begin(
-            paths, number: number, sequence: sequence, storeID: plan.loaded.storeID, records: state.snapshot, files)
+            paths, number: number, sequence: sequence, storeID: plan.loaded.storeID, records: state.snapshot,
+            files)
         for old in (try? ManifestFile.numbers(paths, files)) ?? [] where old < number {
             try? files.remove(paths.manifest(old))
         }
@@ -177,14 +213,27 @@ struct RecoveryExecutor {
             replaceAbove: configuration.manifestBytes)
     }
 
-    /// Takes over files of the right size: all they hold is in the segments, and below the floor.
+    /// Takes over files of the right size: all they hold is in the segments. The others are removed, but
+    /// those that hold something of a partition that is not sound are kept as they are.
     private func openJournal(_ plan: RecoveryPlan) throws(IOError) -> Journal {
         var journal = Journal(nextSequence: plan.lastJournalSequence + 1, bytes: configuration.journalBytes)
         guard try files.status(paths.journal) != nil else { return journal }
         for entry in try files.list(paths.journal) {
             let path = "\(paths.journal)/\(entry.name)"
             guard let number = Int(entry.name), entry.kind == .file else { continue }
-            guard journal.files.count < 2, try files.status(path)?.size == Int64(configuration.journalBytes) else {
+            let holders = plan.partitions.indices.filter {
+                plan.partitions[$0].isUnsound
+                    && plan.journalled[entry.name]?.contains(plan.partitions[$0].key) == true
+            }
+            if !holders.isEmpty {
+                var kept = JournalFile(number: number, file: try files.open(path, .write))
+                kept.position = Int64(configuration.journalBytes)
+                for holder in holders { kept.coverage[holder] = .max }
+                journal.files.append(kept)
+                continue
+            }
+            guard journal.files.count < 2, try files.status(path)?.size == Int64(configuration.journalBytes)
+            else {
                 try files.remove(path)
                 continue
             }
@@ -203,7 +252,7 @@ struct RecoveryExecutor {
             manifest: plan.manifest, active: plan.active)
         log.condition = plan.condition
         log.isNameDirty = plan.active.size == 0
-        if plan.isDamaged {
+        if plan.isUnsound {
             log.synced = plan.manifest.recovery
             log.recorded = plan.manifest.recovery
         } else {

@@ -1,15 +1,20 @@
-// What recovery found and would do. Made by RecoveryPlanner without changing anything, carried out by RecoveryExecutor.
+// What recovery found and would do. Made by RecoveryPlanner without changing anything, carried out by
+// RecoveryExecutor.
 //
-// D: the end of the last whole journal frame, or the recovery point. R: the recovery point, up to which the segment is
-// synced. W: how far beyond that anything may have been written. P: the first invalid position.
+// D: the end of the last whole journal frame, or the recovery point. R: the recovery point, up to which the
+// segment is synced. W: how far beyond that anything may have been written. P: the first invalid position.
 //
 //   finding                                                         answer
 //   P >= D, nothing valid after it                                  torn: to quarantine, cut, report
 //   P >= D, valid batches after it, all within W, another boot      hole: the same
 //   journal and segment differ                                      the segment is written from the journal
-//   P < D; or valid data after P in the same boot, or beyond W      corrupt: nothing is cut, appends are refused
+//   P < D; or valid data after P in the same boot, or beyond W      corrupt: no cut, appends are refused
 //   a segment of the manifest is missing or short                   off line: nothing is touched
-//   an unclean start                                                the bytes from R on are written again and synced
+//   the tail cannot be read                                         the same; another time it may be
+//   an unclean start                                                bytes from R on are written anew, synced
+//
+// Corrupt stays corrupt: the manifest keeps how far nothing is a torn write (`damaged`), and journal files
+// that hold something of a partition that is not sound are neither used again nor passed by the floor.
 
 /// Something that opening or verifying a store came upon.
 public enum RecoveryFinding: Sendable, Hashable {
@@ -59,7 +64,8 @@ extension RecoveryFinding: CustomStringConvertible {
         case .sealBroken(let file, let reason): "CORRUPT: \(file) is not what was sealed: \(reason)"
         case .offsetsSkipped(let topic, let partition, let from, let to):
             "\(topic)-\(partition): offsets \(from) to \(to - 1) are skipped; they may have been given out before power was lost"
-        case .tornManifest(let bytes): "the manifest ends in \(bytes) bytes of a write that was never acknowledged"
+        case .tornManifest(let bytes):
+            "the manifest ends in \(bytes) bytes of a write that was never acknowledged"
         case .unreferenced(let path): "\(path) belongs to nothing and is left alone"
         case .indexRebuilt(let file): "\(file) was rebuilt from its segment"
         }
@@ -105,6 +111,9 @@ struct PartitionPlan {
 
     var paths: SegmentPaths { SegmentPaths(directory: directory, baseOffset: active.baseOffset) }
 
+    /// Whether it is left as it is: what the journal has of it must stay there.
+    var isUnsound: Bool { if case .online = condition { false } else { true } }
+
     /// Whether the log was changed, so that a reader may have seen another one.
     var changesLog: Bool { !rewrites.isEmpty || cut != nil || skipTo != nil }
 }
@@ -117,6 +126,8 @@ struct RecoveryPlan {
     /// Topics whose deletion is to be finished.
     var leaving: [TopicRecord] = []
     var lastJournalSequence: UInt64 = 0
+    /// For each file of the journal the partitions of which it has something that counts.
+    var journalled: [String: Set<PartitionKey>] = [:]
     var isUnclean: Bool
     var isSameBoot: Bool
     var bytesRead: Int64 = 0

@@ -29,7 +29,8 @@ struct RecoveryPlanner {
                 let key = PartitionKey(topic: topic.id, partition: number)
                 guard let manifest = state.partitions[key] else { continue }
                 let partition = PartitionPlan(
-                    key: key, topic: topic.name, directory: paths.partition(topic.name, number), settings: settings,
+                    key: key, topic: topic.name, directory: paths.partition(topic.name, number),
+                    settings: settings,
                     manifest: manifest, active: ActiveSegment(manifest.recovery), fileSize: 0)
                 plan.partitions.append(try self.plan(partition, journal[key] ?? [], &plan))
             }
@@ -56,6 +57,7 @@ struct RecoveryPlanner {
                         entry.position >= partition.recovery.position,
                         (found[entry.key]?[entry.position]?.sequence ?? 0) < frame.sequence
                     else { continue }
+                    plan.journalled[name.name, default: []].insert(entry.key)
                     let kept = ByteSlice(ByteBuffer(data))
                     found[entry.key, default: [:]][entry.position] = (frame.sequence, entry, kept)
                 }
@@ -71,7 +73,8 @@ struct RecoveryPlanner {
         var reader = BinaryReader(frame.payload)
         guard
             let entries = try? reader.array(
-                minimumBytes: JournalEntry.bytes, { reader throws(MalformedRecord) in try JournalEntry(from: &reader) })
+                minimumBytes: JournalEntry.bytes,
+                { reader throws(MalformedRecord) in try JournalEntry(from: &reader) })
         else { return [] }
         var position = frame.payload.startIndex + 4 + entries.count * JournalEntry.bytes
         var result: [(JournalEntry, ArraySlice<UInt8>)] = []
@@ -84,7 +87,8 @@ struct RecoveryPlanner {
     }
 
     private func plan(
-        _ before: PartitionPlan, _ journal: [(entry: JournalEntry, bytes: ByteSlice)], _ plan: inout RecoveryPlan
+        _ before: PartitionPlan, _ journal: [(entry: JournalEntry, bytes: ByteSlice)],
+        _ plan: inout RecoveryPlan
     ) throws(IOError) -> PartitionPlan {
         var partition = before
         partition.active.lastWrite = plan.loaded.state.lastWallMilliseconds
@@ -109,27 +113,31 @@ struct RecoveryPlanner {
         do throws(IOError) {
             try TailPlanner(window: window, isSameBoot: plan.isSameBoot).run(&partition, &scanner)
         } catch {
-            // Bytes that cannot be read may be there another time: nothing is cut.
-            let reason = "reading failed with error \(error.errno)"
-            partition.markCorrupt(
-                DamagedRange(
-                    file: partition.paths.log, position: partition.active.size, endPosition: scanner.size,
-                    endOffset: partition.active.endOffset, reason: reason))
+            // Bytes that cannot be read may be there another time, and nobody knows the end of the log:
+            // nothing is cut, restored or appended, and no request lifts that.
+            partition.condition = .stopped(error)
+            partition.rewrites = []
+            partition.findings.append(
+                .corrupt(
+                    file: partition.paths.log, position: partition.active.size,
+                    reason: "reading failed with error \(error.errno)"))
         }
         plan.bytesRead += scanner.bytesRead
         planSkip(&partition, plan)
         return partition
     }
 
-    /// On a `written` topic, offsets that were promised may have been seen before power was lost.
+    /// On a topic that is `written`, or was, offsets that were promised may have been seen before power was
+    /// lost.
     private func planSkip(_ partition: inout PartitionPlan, _ plan: RecoveryPlan) {
-        guard plan.isUnclean, !plan.isSameBoot, !partition.settings.isDurable, case .online = partition.condition,
+        guard plan.isUnclean, !plan.isSameBoot, case .online = partition.condition,
             partition.manifest.recovery.ceiling > partition.active.endOffset
         else { return }
         partition.skipTo = partition.manifest.recovery.ceiling
         partition.findings.append(
             .offsetsSkipped(
-                topic: partition.topic, partition: Int(partition.key.partition), from: partition.active.endOffset,
+                topic: partition.topic, partition: Int(partition.key.partition),
+                from: partition.active.endOffset,
                 to: partition.manifest.recovery.ceiling))
     }
 
@@ -137,7 +145,9 @@ struct RecoveryPlanner {
         for sealed in partition.manifest.sealed {
             let path = SegmentPaths(directory: partition.directory, baseOffset: sealed.baseOffset).log
             guard let status = try files.status(path) else { return "\(path) is missing" }
-            if status.size < sealed.size { return "\(path) has \(status.size) bytes, \(sealed.size) were sealed" }
+            if status.size < sealed.size {
+                return "\(path) has \(status.size) bytes, \(sealed.size) were sealed"
+            }
         }
         return nil
     }
@@ -181,6 +191,8 @@ struct RecoveryPlanner {
 
 extension PartitionPlan {
     mutating func markCorrupt(_ range: DamagedRange) {
+        // Nobody misses it: the records up to there were deleted since.
+        if manifest.logStart >= range.endOffset { return }
         condition = .damaged(range)
         findings.append(.corrupt(file: range.file, position: range.position, reason: range.reason))
     }

@@ -1,12 +1,14 @@
 // A store's directory: made, recognised, locked, opened.
 //
-// Making one:  1. LOCK  2. manifest/000001.log  3. topics/  4. meta.properties, which makes it a store.
-// A crash before 4 leaves a directory that holds nothing else; the next opening begins again.
+// Making one:  1. LOCK  2. manifest/000001.log, topics/  3. a sync of these names and of the root's own
+// 4. meta.properties, which makes it a store. A crash before 4 leaves a directory that holds nothing else;
+//    the next
+// opening begins again.
 //
 //   meta.properties   version=1 · store.id=<22 characters of base64url> · compat= · ro-compat= · incompat=
 //
-// (1) A directory with anything else in it and without `meta.properties` is never touched. (2) A flag under `incompat`
-// that this version does not know refuses to open, one under `ro-compat` refuses to write.
+// (1) A directory with anything else in it and without `meta.properties` is never touched. (2) A flag under
+// `incompat` that this version does not know refuses to open, one under `ro-compat` refuses to write.
 
 /// An opened store: the volume, and what goes with it.
 package struct OpenedStore: ~Copyable {
@@ -41,7 +43,7 @@ package enum StoreDirectory {
         let isStore = try examine(paths, files, mayMake: true)
         let lock = try takeLock(paths, files)
         do throws(LogError) {
-            if !isStore { try make(paths, files, now: now, &random) }
+            try isStore ? keepNames(paths, files) : make(paths, files, now: now, &random)
             let storeID = try readMeta(paths, files)
             let loaded = try ManifestFile.load(paths, storeID: storeID, files)
             let planner = RecoveryPlanner(
@@ -80,7 +82,8 @@ package enum StoreDirectory {
 
     static func error(for finding: RecoveryFinding) -> LogError {
         switch finding {
-        case .corrupt(let file, let position, let reason): .corrupt(file: file, position: position, reason: reason)
+        case .corrupt(let file, let position, let reason):
+            .corrupt(file: file, position: position, reason: reason)
         case .offline(_, _, let reason): .offline(reason: reason)
         case .sealBroken(let file, let reason): .corrupt(file: file, position: 0, reason: reason)
         default: .corrupt(file: "", position: 0, reason: finding.description)
@@ -97,12 +100,16 @@ package enum StoreDirectory {
             guard let status = try files.status(paths.root) else {
                 guard mayMake else { return false }
                 try files.makeDirectory(paths.root)
-                try files.syncDirectory(parent(of: paths.root))
                 return false
             }
             if status.kind == .directory {
                 if try files.status(paths.meta) != nil { return true }
                 foreign = try files.list(paths.root).first { !ownNames.contains($0.name) }?.name
+                // A store whose meta.properties is lost is not an unfinished one: nothing is to be made over
+                // it.
+                if foreign == nil, try files.status(paths.topics) != nil {
+                    foreign = try files.list(paths.topics).first.map { "topics/\($0.name)" }
+                }
             } else {
                 isDirectory = false
             }
@@ -129,6 +136,15 @@ package enum StoreDirectory {
         }
     }
 
+    /// A process that died while it made the store may have left its names in memory alone.
+    private static func keepNames(_ paths: StorePaths, _ files: any FileSystem) throws(LogError) {
+        do throws(IOError) {
+            try files.syncDirectory(paths.root)
+        } catch {
+            throw .io(error)
+        }
+    }
+
     private static func make(
         _ paths: StorePaths, _ files: any FileSystem, now: Instant, _ random: inout some RandomNumberGenerator
     ) throws(LogError) {
@@ -143,6 +159,8 @@ package enum StoreDirectory {
             let made = try ManifestFile.begin(
                 paths, number: 1, sequence: 1, storeID: storeID, records: state.snapshot, files)
             files.close(made.file)
+            try files.syncDirectory(parent(of: paths.root))
+            try files.syncDirectory(paths.root)
             let text =
                 "version=\(formatVersion)\nstore.id=\(storeID)\ncompat=\nro-compat=\nincompat=\n"
             try files.replaceFile(paths.meta, in: paths.root, with: Array(text.utf8))
@@ -166,7 +184,9 @@ package enum StoreDirectory {
         guard let version = properties["version"].flatMap({ Int($0) }) else {
             throw .notAStore(path: paths.root, reason: "its meta.properties names no version")
         }
-        guard version <= formatVersion, properties["incompat"] ?? "" == "", properties["ro-compat"] ?? "" == "" else {
+        guard version <= formatVersion, properties["incompat"] ?? "" == "",
+            properties["ro-compat"] ?? "" == ""
+        else {
             throw .newerFormat(path: paths.root, version: max(version, formatVersion + 1))
         }
         guard version == formatVersion, let id = properties["store.id"].flatMap({ UniqueID($0) }) else {

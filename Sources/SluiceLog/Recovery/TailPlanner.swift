@@ -9,11 +9,13 @@ struct TailPlanner {
         let invalid = partition.active.size
         let last = scanner.entries.last?.entry
         let durableEnd = max(
-            partition.manifest.recovery.position, last.map { $0.position + Int64($0.length) } ?? 0)
+            partition.manifest.recovery.position, partition.manifest.damagedBelow,
+            last.map { $0.position + Int64($0.length) } ?? 0)
         let end = max(scanner.size, durableEnd)
         guard invalid < end else { return }
 
-        let next = scanner.size > invalid
+        let next =
+            scanner.size > invalid
             ? try scanner.nextBatch(after: invalid, from: partition.active.endOffset) : nil
         if invalid >= durableEnd {
             guard next != nil else {
@@ -34,7 +36,9 @@ struct TailPlanner {
     }
 
     /// Takes valid batches, the journal's first, until there is none; returns why it ended.
-    private func walk(_ partition: inout PartitionPlan, _ scanner: inout TailScanner) throws(IOError) -> String {
+    private func walk(_ partition: inout PartitionPlan, _ scanner: inout TailScanner) throws(IOError)
+        -> String
+    {
         var journal = scanner.entries[...]
         while true {
             let position = partition.active.size
@@ -70,7 +74,8 @@ struct TailPlanner {
     ) throws(IOError) {
         var range = DamagedRange(
             file: partition.paths.log, position: invalid, endPosition: next?.0 ?? max(scanner.size, invalid),
-            endOffset: next?.1.baseOffset ?? max(partition.active.endOffset, last?.nextOffset ?? 0), reason: reason)
+            endOffset: next?.1.baseOffset ?? max(partition.active.endOffset, last?.nextOffset ?? 0),
+            reason: reason)
         var found = next
         while let (position, header) = found {
             // Bytes in between belong to the file, and so to its running CRC.
@@ -86,6 +91,12 @@ struct TailPlanner {
             found = try scanner.nextBatch(after: partition.active.size, from: partition.active.endOffset)
         }
         if next == nil { try partition.skip(to: scanner.size, offset: range.endOffset, &scanner) }
+        // What the journal alone has stays there; its offsets are taken.
+        if let last, last.nextOffset > partition.active.endOffset {
+            partition.active.endOffset = last.nextOffset
+            range.endOffset = last.nextOffset
+            range.endPosition = partition.active.size
+        }
         partition.rewrites.removeAll { $0.position >= invalid }
         partition.markCorrupt(range)
     }
@@ -96,7 +107,8 @@ struct TailPlanner {
         return try? BatchHeader(head.bytes)
     }
 
-    /// Whether the journal's bytes are batches, one after another: a frame's CRC says that they are ours, not that.
+    /// Whether the journal's bytes are batches, one after another: a frame's CRC says that they are ours, not
+    /// that.
     private static func isWhole(_ bytes: ByteSlice, from offset: Int64) -> Bool {
         var position = 0
         var next = offset
@@ -120,7 +132,9 @@ extension PartitionPlan {
     }
 
     /// Steps over damaged bytes, which stay where they are.
-    fileprivate mutating func skip(to position: Int64, offset: Int64, _ scanner: inout TailScanner) throws(IOError) {
+    fileprivate mutating func skip(to position: Int64, offset: Int64, _ scanner: inout TailScanner)
+        throws(IOError)
+    {
         while active.size < position {
             let count = Int(min(1 << 20, position - active.size))
             guard let bytes = try scanner.bytes(at: active.size, count: count) else { break }

@@ -1,7 +1,7 @@
 // Walks a segment from a position on, batch by batch, as if the journal's bytes were already in it.
 //
-// (1) Changes nothing. (2) A batch counts when its header is sane, its base offset continues the log and its CRC is
-// right. (3) Memory: one window of a megabyte, or one batch if that is larger.
+// (1) Changes nothing. (2) A batch counts when its header is sane, its base offset continues the log and its
+// CRC is right. (3) Memory: one window of a megabyte, or one batch if that is larger.
 
 /// The bytes of a segment with those of the journal laid over them.
 struct TailScanner {
@@ -49,7 +49,8 @@ struct TailScanner {
         if let offset, header.baseOffset != offset {
             return .invalid("a batch has base offset \(header.baseOffset) where \(offset) is due")
         }
-        guard Int64(header.totalBytes) <= size - position, let whole = try bytes(at: position, count: header.totalBytes)
+        guard Int64(header.totalBytes) <= size - position,
+            let whole = try bytes(at: position, count: header.totalBytes)
         else { return .invalid("the file ends within a batch of \(header.totalBytes) bytes") }
         guard BatchHeader.crcMatches(whole.bytes) else { return .invalid("the checksum of a batch is wrong") }
         return .valid(header, whole)
@@ -75,7 +76,9 @@ struct TailScanner {
     /// The first valid batch behind `position` whose base offset is at least `offset`.
     ///
     /// - Complexity: O(bytes) and a CRC for each place that looks like a header.
-    mutating func nextBatch(after position: Int64, from offset: Int64) throws(IOError) -> (Int64, BatchHeader)? {
+    mutating func nextBatch(after position: Int64, from offset: Int64) throws(IOError) -> (
+        Int64, BatchHeader
+    )? {
         var place = position + 1
         while place + Int64(BatchLayout.headerBytes) <= size {
             guard let head = try bytes(at: place, count: BatchLayout.headerBytes) else { return nil }

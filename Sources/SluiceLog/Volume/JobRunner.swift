@@ -1,7 +1,8 @@
 // Does a job: the only place of the append path that calls the file system.
 //
-// (1) Nothing is decided here but what a failure leaves behind. (2) Directories are synced before what relies on their
-// names: `topics/` before a partition's directory, that before the segment in it. (3) No state: any thread may run any job.
+// (1) Nothing is decided here but what a failure leaves behind. (2) Directories are synced before what relies
+// on their names: `topics/` before a partition's directory, that before the segment in it. (3) No state: any
+// thread may run any job.
 
 /// Runs jobs on a file system.
 public struct JobRunner: Sendable {
@@ -43,7 +44,8 @@ public struct JobRunner: Sendable {
         // An error in the middle of a batch: the segment holds whole batches and nothing else at any instant.
         var whole = 0
         var bytes = 0
-        for batch in job.batches where bytes + batch.bytes.count <= outcome.written {
+        for batch in job.batches {
+            guard bytes + batch.bytes.count <= outcome.written else { break }
             bytes += batch.bytes.count
             whole += 1
         }
@@ -81,13 +83,15 @@ public struct JobRunner: Sendable {
         if try files.status(metadata)?.size ?? 0 == 0 {
             let file = try files.open(metadata, .replace)
             defer { files.close(file) }
-            // Not synced: ten thousand partitions would wait for ten thousand syncs. Recovery writes it again.
+            // Not synced: ten thousand partitions would wait for ten thousand syncs. Recovery writes it
+            // again.
             try files.writeAll(file, at: 0, Array("version: 0\ntopic_id: \(topic)\n".utf8), path: metadata)
         }
     }
 
     private func sync(_ targets: [SyncTarget]) -> [SyncResult] {
-        // One call writes them all back, and each sync has little left to do: measured, 64 files in 1.5 ms, not 23.
+        // One call writes them all back, and each sync has little left to do: measured, 64 files in 1.5 ms,
+        // not 23.
         if targets.count >= 8, let first = targets.first(where: { $0.file.id != nil })?.file.id {
             files.writeBack(first)
         }
@@ -96,7 +100,8 @@ public struct JobRunner: Sendable {
             let path = target.file.paths.log
             guard let file = target.file.id else {
                 return SyncResult(
-                    partition: target.partition, file: nil, error: IOError(operation: "fdatasync", path: path, errno: 9))
+                    partition: target.partition, file: nil,
+                    error: IOError(operation: "fdatasync", path: path, errno: 9))
             }
             do throws(IOError) {
                 try files.sync(file)
@@ -109,7 +114,8 @@ public struct JobRunner: Sendable {
     }
 
     private func syncNames(_ segment: SegmentFile, _ parents: inout Set<String>) throws(IOError) {
-        let parent = String(segment.directory[..<(segment.directory.lastIndex(of: "/") ?? segment.directory.endIndex)])
+        let parent = String(
+            segment.directory[..<(segment.directory.lastIndex(of: "/") ?? segment.directory.endIndex)])
         if parents.insert(parent).inserted { try files.syncDirectory(parent) }
         try files.syncDirectory(segment.directory)
     }
@@ -118,7 +124,8 @@ public struct JobRunner: Sendable {
         job.tail.flush(to: job.file.paths, files)
         var result = RollResult(file: job.file.id)
         do throws(IOError) {
-            // Closed to save descriptors since the last write: it was clean then, and is opened to be told so again.
+            // Closed to save descriptors since the last write: it was clean then, and is opened to be told so
+            // again.
             let file = if let open = job.file.id { open } else { try files.open(job.file.paths.log, .write) }
             result.file = file
             try files.sync(file)
@@ -140,7 +147,9 @@ public struct JobRunner: Sendable {
 
     private func commit(_ job: CommitJob) -> CommitResult {
         let direct = sync(job.direct)
-        guard let frame = job.frame, let file = job.journal else { return CommitResult(direct: direct, error: nil) }
+        guard let frame = job.frame, let file = job.journal else {
+            return CommitResult(direct: direct, error: nil)
+        }
         // What precedes an atomic write in a partition must be durable before it.
         if let failed = direct.first(where: { $0.error != nil })?.error, !job.groups.isEmpty {
             return CommitResult(direct: direct, error: failed)
@@ -189,10 +198,12 @@ public struct JobRunner: Sendable {
         do throws(IOError) {
             if let number = job.replacement {
                 let made = try ManifestFile.begin(
-                    job.paths, number: number, sequence: job.sequence, storeID: job.storeID, records: job.records,
+                    job.paths, number: number, sequence: job.sequence, storeID: job.storeID,
+                    records: job.records,
                     files)
                 files.close(job.file)
-                // The new file is in force; the old one would only be read if this one were torn, which it is not.
+                // The new file is in force; the old one would only be read if this one were torn, which it is
+                // not.
                 try? files.remove(job.paths.manifest(number - 1))
                 return .success(ManifestPlace(file: made.file, position: made.size))
             }
@@ -223,7 +234,8 @@ public struct JobRunner: Sendable {
 
     /// Removes what is left of a deleted topic. May be done again after a crash at any point.
     ///
-    /// 1. Rename each directory: from here on a new topic may take the name. 2. Remove the files. 3. Remove the
+    /// 1. Rename each directory: from here on a new topic may take the name. 2. Remove the files. 3. Remove
+    ///    the
     /// directory. The manifest forgets the topic after that; until then the next opening comes here again.
     static func removeDirectories(
         of topic: TopicRecord, _ paths: StorePaths, _ files: any FileSystem
@@ -232,7 +244,8 @@ public struct JobRunner: Sendable {
             let live = paths.partition(topic.name, partition)
             let leaving = paths.leaving(topic.name, partition, topic.id)
             guard try files.status(live) != nil else { continue }
-            // The name stays taken until the topic is forgotten, so only an unreadable owner is to be doubted.
+            // The name stays taken until the topic is forgotten, so only an unreadable owner is to be
+            // doubted.
             let owner = try owner(of: live, files)
             if owner == nil || owner == topic.id { try files.rename(live, to: leaving) }
         }
@@ -252,7 +265,8 @@ public struct JobRunner: Sendable {
     /// The topic id in a directory's `partition.metadata`; nil when there is none that can be read.
     static func owner(of directory: String, _ files: any FileSystem) throws(IOError) -> UniqueID? {
         guard try files.status(directory + "/partition.metadata") != nil else { return nil }
-        let text = String(decoding: try files.readAll(directory + "/partition.metadata", limit: 4096), as: UTF8.self)
+        let text = String(
+            decoding: try files.readAll(directory + "/partition.metadata", limit: 4096), as: UTF8.self)
         for line in text.split(separator: "\n") where line.hasPrefix("topic_id: ") {
             return UniqueID(line.dropFirst("topic_id: ".count))
         }

@@ -6,17 +6,22 @@ extension IOJob: CustomStringConvertible {
         switch self {
         case .write(let job):
             let journalled = job.group == nil ? "" : ", journalled"
-            return "write \(job.batches.count) batches to \(job.file.paths.log) at \(job.position)\(journalled)"
+            return
+                "write \(job.batches.count) batches to \(job.file.paths.log) at \(job.position)\(journalled)"
         case .commit(let job):
-            let members = job.members.map { "\($0.partition) to \($0.endOffset)\($0.isDirect ? " directly" : "")" }
+            let members = job.members.map {
+                "\($0.partition) to \($0.endOffset)\($0.isDirect ? " directly" : "")"
+            }
             let direct = job.direct.map { "\($0.partition)" }.joined(separator: ", ")
             let frame = job.frame.map { "frame \($0.sequence) at \($0.slot):\($0.position)" } ?? "no frame"
-            return "commit [\(members.joined(separator: ", "))], groups \(job.groups), syncs [\(direct)], \(frame)"
+            return
+                "commit [\(members.joined(separator: ", "))], groups \(job.groups), syncs [\(direct)], \(frame)"
         case .manifest(let job):
             let words = job.records.map(\.words).joined(separator: "; ")
             return job.replacement.map { "begin manifest \($0): \(words)" } ?? "record \(words)"
         case .sync(let job):
-            return "sync [\(job.targets.map { "\($0.partition) to \($0.point.offset)" }.joined(separator: ", "))]"
+            return
+                "sync [\(job.targets.map { "\($0.partition) to \($0.point.offset)" }.joined(separator: ", "))]"
         case .roll(let job): return "roll \(job.file.paths.log) at \(job.sealed.endOffset)"
         case .remove(let job):
             let closed = job.close.isEmpty ? "" : ", closing \(job.close.count) files"
@@ -71,6 +76,7 @@ extension ManifestRecord {
         case .logStart(let key, let offset): "log start \(key.partition): \(offset)"
         case .restarted(let key, let offset): "restarted \(key.partition): \(offset)"
         case .leaderEpoch(let key, let epoch): "epoch \(key.partition): \(epoch)"
+        case .damaged(let key, let position): "damaged \(key.partition): below \(position)"
         }
     }
 }

@@ -1,8 +1,8 @@
 // What the volume asks its caller to do, and what it is told of the outcome. JobRunner.swift does the work.
 //
-// (1) A job holds all it needs: it runs without the volume and without its lock. (2) At most one write job per
-// partition, one commit, one manifest job and one job of each slow kind are out at once. (3) While one is out, the
-// files that it names stay open: only the volume closes them, through a later job.
+// (1) A job holds all it needs: it runs without the volume and without its lock. (2) At most one write job
+// per partition, one commit, one manifest job and one job of each slow kind are out at once. (3) While one is
+// out, the files that it names stay open: only the volume closes them, through a later job.
 
 /// Which kind of thread takes a job.
 public enum JobLane: Sendable {
@@ -51,9 +51,11 @@ public struct WriteJob: Sendable {
 }
 
 public struct CommitJob: Sendable {
-    /// Segments that are synced before the frame is written: large writes, and what lies before an atomic write.
+    /// Segments that are synced before the frame is written: large writes, and what lies before an atomic
+    /// write.
     var direct: [SyncTarget]
-    /// The frame: header and entry table, then the bytes of the batches; nil when all of it was synced directly.
+    /// The frame: header and entry table, then the bytes of the batches; nil when all of it was synced
+    /// directly.
     var frame: JournalFrame?
     var journal: FileID?
     var members: [CommittedPart]

@@ -3,9 +3,10 @@
 //   | sealed … sealed |  active: synced | journalled | written | being written | queued
 //   ^ log start                         ^ recovery   ^ durable  ^ end
 //
-// (1) logStart <= durable.offset <= active.endOffset. (2) `queue` has no offsets; they are given when a write job is
-// taken, and taken back by nobody: a failed write gives none. (3) `uncommitted` is what is in the segment and waits for
-// a commit, in order. (4) While `isRolling`, `isRemoving` or `held`, no write job is taken.
+// (1) logStart <= durable.offset <= active.endOffset. (2) `queue` has no offsets; they are given when a write
+// job is taken, and taken back by nobody: a failed write gives none. (3) `uncommitted` is what is in the
+// segment and waits for a commit, in order. (4) While `isRolling`, `isRemoving` or `held`, no write job is
+// taken.
 
 /// Where a submitted batch comes from, so that its sender can be told.
 public struct BatchOrigin: Hashable, Sendable {
@@ -92,8 +93,8 @@ struct PartitionLog {
     var active: ActiveSegment
     /// The end of what would survive a loss of power.
     var durable: LogPlace
-    /// The end of what a recovery would know to be durable: of the last journal frame, or `recorded`. Behind it a direct
-    /// sync may have made more durable.
+    /// The end of what a recovery would know to be durable: of the last journal frame, or `recorded`. Behind
+    /// it a direct sync may have made more durable.
     var proven: Int64
     /// What a finished sync covers, and what of it the manifest has on record.
     var synced: RecoveryPoint
@@ -122,7 +123,8 @@ struct PartitionLog {
     var dirtySince: Int64?
 
     init(
-        key: PartitionKey, topic: String, directory: String, settings: LogSettings, manifest: PartitionManifest,
+        key: PartitionKey, topic: String, directory: String, settings: LogSettings,
+        manifest: PartitionManifest,
         active: ActiveSegment
     ) {
         self.key = key

@@ -1,11 +1,14 @@
 // Appends to several partitions, all of them or none.
 //
-//   queued in each partition ─► at the head of all its queues ─► one journal frame, synced ─► written to each segment ─► answered
+//   queued in each partition ─► at the head of all queues ─► one journal frame, synced ─► written to the
+//   segments ─► answered
 //
-// (1) A partition at whose head an atomic write waits takes no write jobs: its place is decided by what was queued
-// before. Groups are queued in all their partitions under one lock, so that none waits for another in a circle.
-// (2) Once the frame is synced the write is decided. A segment that cannot be written then is tried again; until that
-// succeeds, or the next opening writes it from the journal, the partition takes nothing else.
+// (1) A partition at whose head an atomic write waits takes no write jobs: its place is decided by what was
+// queued before. Groups are queued in all their partitions under one lock, so that none waits for another in
+// a circle.
+// (2) Once the frame is synced the write is decided. A segment that cannot be written then is tried again;
+// until that succeeds, or the next opening writes it from the journal, the partition takes nothing else, and
+// refuses what is queued.
 
 /// An atomic write on its way.
 struct AtomicGroup {
@@ -47,7 +50,8 @@ public struct AtomicPart: Sendable {
 }
 
 extension Volume {
-    /// Queues an append to several partitions, at most one batch for each, that happens as a whole or not at all.
+    /// Queues an append to several partitions, at most one batch for each, that happens as a whole or not at
+    /// all.
     ///
     /// It is always durable. One completion per part, all successes or all failures.
     /// Throws, and takes nothing: as `submit`; `tooLarge` above `Limits.atomicBytes` together.
@@ -61,7 +65,8 @@ extension Volume {
         }
         guard bytes <= journal.frameBytes else { throw .tooLarge(bytes: bytes, limit: journal.frameBytes) }
         guard parts.count <= journal.frameEntries else {
-            throw .tooLarge(bytes: parts.count * JournalEntry.bytes, limit: journal.frameEntries * JournalEntry.bytes)
+            throw .tooLarge(
+                bytes: parts.count * JournalEntry.bytes, limit: journal.frameEntries * JournalEntry.bytes)
         }
         let id = nextGroup
         nextGroup += 1
@@ -89,8 +94,8 @@ extension Volume {
             return
         }
         if needsRoll(
-            partition, bytes: part.batch.bytes.count, records: part.batch.recordCount, part.batch.maxTimestamp)
-        {
+            partition, bytes: part.batch.bytes.count, records: part.batch.recordCount, part.batch.maxTimestamp
+        ) {
             startRoll(number)
             return
         }
@@ -110,7 +115,8 @@ extension Volume {
             guard let expected = part.expecting, let partition = partitions[part.number] else { continue }
             if partition.active.endOffset != expected {
                 return .unexpectedEnd(
-                    topic: partition.topic, partition: Int(partition.key.partition), is: partition.active.endOffset)
+                    topic: partition.topic, partition: Int(partition.key.partition),
+                    is: partition.active.endOffset)
             }
         }
         return nil
@@ -144,7 +150,8 @@ extension Volume {
     /// The frame could not be synced: nobody knows whether the group will be there.
     mutating func lostGroup(_ id: Int, _ error: IOError) {
         dropGroup(
-            id, .indeterminate(reason: "\(error.operation) of \(error.path) failed with error \(error.errno)"))
+            id, .indeterminate(reason: "\(error.operation) of \(error.path) failed with error \(error.errno)")
+        )
     }
 
     /// The frame was not written; the group goes into another.
@@ -161,7 +168,9 @@ extension Volume {
     /// The group is in the journal and cannot go into its segments before the next opening.
     mutating func leaveToRecovery(_ id: Int, _ error: IOError) {
         answerGroup(
-            id, .indeterminate(reason: "it will be appended at the next opening: \(error.path) cannot be written"))
+            id,
+            .indeterminate(reason: "it will be appended at the next opening: \(error.path) cannot be written")
+        )
     }
 
     private mutating func release(_ number: Int, from id: Int) {
@@ -172,8 +181,7 @@ extension Volume {
             }
             partition.queue.keep { if case .group(id) = $0 { false } else { true } }
         }
-        continueLeaving(number)
-        markReady(number)
+        settle(number)
     }
 
     /// The frame is on the medium: the group's batches go into their segments.
@@ -191,8 +199,11 @@ extension Volume {
             retries.append(number)
             retryAt = min(retryAt ?? .max, now.monotonicNanoseconds + Self.retryNanoseconds)
             if let error = result.error {
-                let reason = "it is in the journal and will be appended when \(error.path) can be written again"
+                let reason =
+                    "it is in the journal and will be appended when \(error.path) can be written again"
                 answerGroup(id, .indeterminate(reason: reason))
+                // What waits behind it would fail alike, and would wait as long as that lasts.
+                failQueue(number, .io(error))
             }
             return
         }
@@ -206,7 +217,8 @@ extension Volume {
         completions.advanced.append(number)
         if partitions[number]?.settings.isDurable == false { wroteWithoutCommit(number, now: now) }
         groups[id]?.left -= 1
-        groups[id]?.appended[number] = AppendedBatch(baseOffset: batch.baseOffset, appendTime: batch.appendTime)
+        groups[id]?.appended[number] = AppendedBatch(
+            baseOffset: batch.baseOffset, appendTime: batch.appendTime)
         guard let done = groups[id], done.left == 0 else { return }
         groups[id] = nil
         guard !done.isAnswered else { return }

@@ -20,10 +20,12 @@ extension Volume {
     mutating func advanceClosing(now: Instant) {
         if closing == .draining, isDrained {
             closing = .syncing
-            for number in partitions.indices { requestSync(number) }
         }
+        // A part of an atomic write that was tried again may have made one dirty since.
+        if closing == .syncing, isDrained { for number in partitions.indices { requestSync(number) } }
         if closing == .syncing, isDrained, failure != nil || isSynced {
             closing = .recording
+            closesClean = failure == nil && !isUnclean
             var tails: [(SegmentPaths, IndexTail)] = []
             for number in partitions.indices {
                 guard let paths = partitions[number]?.paths, let tail = partitions[number]?.active.takeTail(),
@@ -33,11 +35,13 @@ extension Volume {
             }
             removals.append(RemoveJob(target: .tails(tails), paths: paths))
             manifest.pointsAreUrgent = true
-            if failure == nil, !isUnclean {
+            if closesClean {
                 manifest.add(.closed(wallMilliseconds: now.wallMilliseconds), .closed)
             }
         }
-        if closing == .recording, removals.isEmpty, !isRemoveOut, !manifest.isOut, failure != nil || isUnclean {
+        if closing == .recording, removals.isEmpty, !isRemoveOut, !manifest.isOut,
+            failure != nil || !closesClean
+        {
             closing = .closed
         }
         if closing == .closed, !isCloseTold, removals.isEmpty, !isRemoveOut {
@@ -49,13 +53,15 @@ extension Volume {
     private var isDrained: Bool {
         guard writesOut == 0, !isCommitOut, !isSyncOut, !isRollOut, !isJournalOut else { return false }
         if failure != nil { return true }
-        guard groups.values.allSatisfy(\.isAnswered), leavingRequests.isEmpty, rollReady.isEmpty, manifest.queue.isEmpty, !manifest.isOut,
+        guard groups.values.allSatisfy(\.isAnswered), leavingRequests.isEmpty, rollReady.isEmpty,
+            manifest.queue.isEmpty, !manifest.isOut,
             removals.isEmpty, !isRemoveOut
         else { return false }
         return partitions.allSatisfy { partition in
             guard let partition else { return true }
             if case .stopped = partition.condition { return true }
-            if partition.journalled != nil { return true }
+            // Left to the next opening; what was queued behind it has been refused.
+            if partition.journalled != nil { return partition.queue.count <= 1 }
             return partition.queue.isEmpty && partition.uncommitted.isEmpty && !partition.isRolling
         }
     }

@@ -1,8 +1,9 @@
 // Making what was written durable: one journal frame and one sync for all partitions that wait.
 //
-// A partition goes into the frame with everything that it has uncommitted, or is synced directly: when it has so much
-// that writing it twice would cost more than a sync of its own, and on a `written` topic, whose earlier bytes are in no
-// journal. Atomic writes are placed last: by then nothing uncommitted lies before them.
+// A partition goes into the frame with everything that it has uncommitted, or is synced directly: when it has
+// so much that writing it twice would cost more than a sync of its own, and on a `written` topic, whose
+// earlier bytes are in no journal. Atomic writes are placed last: by then nothing uncommitted lies before
+// them.
 
 extension Volume {
     /// Puts a partition in line for the next commit, once.
@@ -45,17 +46,21 @@ extension Volume {
                 !partition.isSyncing, !isGoing(partition)
             else { continue }
             let bytes = partition.uncommittedBytes
-            // With something between the durable end and the first that waits, the journal alone would have a hole.
-            let isDirect = !partition.settings.isDurable || partition.durable.offset < first.baseOffset
+            // With something between the durable end and the first that waits, the journal alone would have a
+            // hole.
+            let isDirect =
+                !partition.settings.isDurable || partition.durable.offset < first.baseOffset
                 || bytes >= min(configuration.directBytes, journal.frameBytes + 1) || journal.isMissing
             if !isDirect {
-                guard plan.bytes + bytes <= journal.frameBytes, plan.entries.count < journal.frameEntries else {
+                guard plan.bytes + bytes <= journal.frameBytes, plan.entries.count < journal.frameEntries
+                else {
                     continue
                 }
             }
             plan.members.append(
                 CommittedPart(
-                    partition: number, count: partition.uncommitted.count, endOffset: partition.active.endOffset,
+                    partition: number, count: partition.uncommitted.count,
+                    endOffset: partition.active.endOffset,
                     position: partition.active.size, isDirect: isDirect))
             if isDirect {
                 plan.direct.append(target(partition, number))
@@ -79,7 +84,8 @@ extension Volume {
             let bytes = group.parts.reduce(0) { $0 + $1.batch.bytes.count }
             let fits = plan.bytes + bytes <= journal.frameBytes || plan.entries.isEmpty
             let free = group.parts.allSatisfy { isFree($0.number, plan) }
-            guard fits, free, plan.entries.count + group.parts.count <= journal.frameEntries || plan.entries.isEmpty
+            guard fits, free,
+                plan.entries.count + group.parts.count <= journal.frameEntries || plan.entries.isEmpty
             else { return }
             _ = groupsReady.popFirst()
             for part in group.parts { place(part, of: id, &plan) }
@@ -89,7 +95,9 @@ extension Volume {
 
     /// Whether all that lies before an atomic write in a partition is durable, or will be by this commit.
     private func isFree(_ number: Int, _ plan: CommitPlan) -> Bool {
-        guard let partition = partitions[number], !partition.isSyncing, !partition.isRolling else { return false }
+        guard let partition = partitions[number], !partition.isSyncing, !partition.isRolling else {
+            return false
+        }
         return partition.uncommitted.isEmpty || plan.members.contains { $0.partition == number }
     }
 
@@ -167,7 +175,8 @@ extension Volume {
                 synced(target, now: now)
             }
         }
-        // A sync that must come before the frame failed: the frame was not written, the next one takes its place.
+        // A sync that must come before the frame failed: the frame was not written, the next one takes its
+        // place.
         let isBlocked = job.frame != nil && !job.groups.isEmpty && result.direct.contains { $0.error != nil }
         if let error = result.error, job.frame != nil, !isBlocked {
             for id in job.groups { lostGroup(id, error) }
@@ -200,7 +209,8 @@ extension Volume {
     }
 
     private mutating func committed(_ part: CommittedPart, isWritten: Bool) {
-        guard let partition = partitions[part.partition], partition.refusal == nil || partition.isLeaving else { return }
+        guard let partition = partitions[part.partition], partition.refusal == nil || partition.isLeaving
+        else { return }
         // Not written: it stays uncommitted and goes into the next frame.
         guard part.isDirect || isWritten else { return }
         if !part.isDirect { partitions[part.partition]?.proven = max(partition.proven, part.position) }

@@ -13,16 +13,19 @@ extension Volume {
                 + "for a file \(waitingForFile), again \(retries)")
         lines.append(
             "  out: \(writesOut) writes, commit \(isCommitOut), sync \(isSyncOut), roll \(isRollOut), "
-                + "removal \(isRemoveOut), journal \(isJournalOut), manifest \(manifest.isOut); \(openCount) files")
+                + "removal \(isRemoveOut), journal \(isJournalOut), manifest \(manifest.isOut); \(openCount) files"
+        )
         for id in groups.keys.sorted() {
             guard let group = groups[id] else { continue }
-            lines.append("  group \(id): \(group.phase), arrived at \(group.arrived.sorted()), \(group.left) left")
+            lines.append(
+                "  group \(id): \(group.phase), arrived at \(group.arrived.sorted()), \(group.left) left")
         }
         for file in journal.files {
             let coverage = file.coverage.sorted { $0.key < $1.key }.map { "\($0.key) to \($0.value)" }
             lines.append("  journal \(file.number): \(file.position) of \(journal.bytes), covers \(coverage)")
         }
-        lines.append("  manifest: \(manifest.queue.count) queued, points of \(manifest.pendingPoints.sorted())")
+        lines.append(
+            "  manifest: \(manifest.queue.count) queued, points of \(manifest.pendingPoints.sorted())")
         lines.append("  \(closing), \(failure.map { "failed: \($0.operation) of \($0.path)" } ?? "healthy")")
         return lines.joined(separator: "\n")
     }
@@ -37,11 +40,13 @@ extension PartitionLog {
         let flags: [(String, Bool)] = [
             ("ready", isReady), ("writing", isWriting), ("committing", isCommitting), ("syncing", isSyncing),
             ("rolling", isRolling), ("roll queued", isRollQueued), ("held", heldBy != nil),
-            ("journalled", journalled != nil), ("commit queued", isCommitQueued), ("sync queued", isSyncQueued),
+            ("journalled", journalled != nil), ("commit queued", isCommitQueued),
+            ("sync queued", isSyncQueued),
             ("leaving", isLeaving), ("stopped", isStopped), ("new settings", nextSettings != nil),
             ("open", file != nil), ("clean", isClean), ("durable", settings.isDurable),
         ]
-        return "\(topic)-\(key.partition): \(active.baseOffset) … \(recorded.offset) recorded, \(synced.offset) synced, "
+        return
+            "\(topic)-\(key.partition): \(active.baseOffset) … \(recorded.offset) recorded, \(synced.offset) synced, "
             + "\(durable.offset) durable, \(active.endOffset) end, ceiling \(recorded.ceiling); \(queue.count) queued, "
             + "\(uncommitted.count) uncommitted; \(flags.filter(\.1).map(\.0).joined(separator: ", "))"
     }

@@ -7,7 +7,8 @@ extension Volume {
         else { return nil }
         journal.isFileWanted = false
         isJournalOut = true
-        return JournalJob(paths: paths, number: (journal.files.map(\.number).max() ?? -1) + 1, bytes: journal.bytes)
+        return JournalJob(
+            paths: paths, number: (journal.files.map(\.number).max() ?? -1) + 1, bytes: journal.bytes)
     }
 
     mutating func finishedJournal(_ job: JournalJob, _ result: Result<FileID, IOError>, now: Instant) {
@@ -18,7 +19,8 @@ extension Volume {
             journal.files.append(JournalFile(number: job.number, file: file))
         case .failure(let error):
             journal.retryAt = now.monotonicNanoseconds + Self.retryNanoseconds
-            // Without a journal a sync of each segment makes single batches durable; an atomic write needs one.
+            // Without a journal a sync of each segment makes single batches durable; an atomic write needs
+            // one.
             guard journal.isMissing else { return }
             while let id = groupsReady.popFirst() { failGroup(id, .io(error)) }
         }

@@ -34,7 +34,8 @@ extension Volume {
         }
         return ManifestJob(
             records: records, frame: ManifestFile.encode(records, sequence: sequence, storeID: storeID),
-            sequence: sequence, file: manifest.file, position: manifest.position, replacement: nil, paths: paths,
+            sequence: sequence, file: manifest.file, position: manifest.position, replacement: nil,
+            paths: paths,
             storeID: storeID)
     }
 
@@ -80,11 +81,11 @@ extension Volume {
         for (number, _) in manifest.pointsOut { manifest.pendingPoints.insert(number) }
         manifest.out = []
         manifest.pointsOut = []
-        // A new file whose first frame was not written counts for nothing; one that is whole and perhaps not synced
-        // would count at the next opening, whatever were added to the old one: then nothing may be.
+        // A new file whose first frame was not written counts for nothing; one that is whole and perhaps not
+        // synced would count at the next opening, whatever were added to the old one: then nothing may be.
         guard ["open", "pwritev", "write"].contains(error.operation) else {
             manifest.queue = entries + manifest.queue
-            return stopAll(error)
+            return failure.map { failRequests($0) } ?? stopAll(error)
         }
         if job.replacement != nil {
             manifest.replaceAbove = manifest.position + configuration.manifestBytes
@@ -114,12 +115,16 @@ extension Volume {
     }
 
     mutating func failRequests(_ error: IOError) {
-        for entry in manifest.queue + manifest.out {
-            if let request = entry.effect.request {
-                completions.requests.append((request, .failure(.stopped(error))))
-            }
+        // A deletion is remembered until it is done, in line or not. What is being recorded is answered after
+        // that.
+        var waiting = Array(leavingRequests.values)
+        for entry in manifest.queue {
+            if case .topicDeleted = entry.effect { continue }
+            if let request = entry.effect.request { waiting.append(request) }
         }
-        for (_, request) in leavingRequests { completions.requests.append((request, .failure(.stopped(error)))) }
+        for request in waiting.sorted() { completions.requests.append((request, .failure(.stopped(error)))) }
+        // Whether a topic is deleted is for the next opening to see; until then it is there.
+        for id in leavingRequests.keys where manifest.state.topics[id] != nil { stay(id) }
         leavingRequests = [:]
         manifest.queue = []
     }

@@ -1,6 +1,7 @@
 // Where a reader finds an offset. SegmentReader.swift does the reading, outside the lock.
 //
-// (1) What is answered stays readable: segments only grow, and a removed one keeps its bytes for whoever has it open.
+// (1) What is answered stays readable: segments only grow, and a removed one keeps its bytes for whoever has
+// it open.
 // (2) Nothing beyond the high watermark is shown.
 
 /// A segment, and how much of it may be read.
@@ -42,7 +43,8 @@ extension Volume {
         if case .offline(let reason) = partition.condition { throw .offline(reason: reason) }
         let end = partition.visible.offset
         guard offset >= partition.logStart, offset <= max(end, partition.logStart) else {
-            throw .offsetOutOfRange(requested: offset, valid: partition.logStart..<max(partition.logStart, end))
+            throw .offsetOutOfRange(
+                requested: offset, valid: partition.logStart..<max(partition.logStart, end))
         }
         guard offset < end else { return nil }
         if offset >= partition.active.baseOffset { return active(partition, offset) }
@@ -78,7 +80,8 @@ extension Volume {
     }
 
     private func readable(_ number: Int) throws(LogError) -> PartitionLog {
-        guard partitions.indices.contains(number), let partition = partitions[number], !partition.isLeaving else {
+        guard partitions.indices.contains(number), let partition = partitions[number], !partition.isLeaving
+        else {
             throw .unknownPartition(topic: "", partition: number)
         }
         return partition
@@ -99,7 +102,11 @@ extension Volume {
             var high = active.tail.index.count
             while low < high {
                 let middle = (low + high) / 2
-                if Int64(active.tail.index[middle].relativeOffset) <= relative { low = middle + 1 } else { high = middle }
+                if Int64(active.tail.index[middle].relativeOffset) <= relative {
+                    low = middle + 1
+                } else {
+                    high = middle
+                }
             }
             view.hint = Int64(active.tail.index[low - 1].position)
         }

@@ -1,13 +1,17 @@
-// Records that go: by age, by size, on request. A segment's files are removed after the manifest has the new log start.
+// Records that go: by age, by size, on request. A segment's files are removed after the manifest has the new
+// log start.
 
 extension Volume {
     /// Deletes what the topics' retention says, whole sealed segments, oldest first.
     ///
-    /// - Parameter wall: the time that ages are counted to, ms; the caller guards it against a clock that jumped.
+    /// - Parameter wall: the time that ages are counted to, ms; the caller guards it against a clock that
+    ///   jumped.
     package mutating func enforceRetention(wall: Int64) {
         guard closing == .open, failure == nil else { return }
         for number in partitions.indices {
-            guard let partition = partitions[number], !partition.isLeaving, partition.refusal == nil else { continue }
+            guard let partition = partitions[number], !partition.isLeaving, partition.refusal == nil else {
+                continue
+            }
             if let start = partition.retainedStart(wall: wall), start > partition.logStart {
                 manifest.add(.logStart(partition.key, start), .logStart(number, request: nil))
             } else if partition.activeIsExpired(wall: wall) {
@@ -16,19 +20,23 @@ extension Volume {
         }
     }
 
-    /// Deletes the records before `offset`, at most up to the high watermark. The answer's value is the new log start.
+    /// Deletes the records before `offset`, at most up to the high watermark. The answer's value is the new
+    /// log start.
     ///
-    /// Throws `offsetOutOfRange`, `unknownPartition`, `closed`, `stopped`. Past a damaged range it makes the partition
-    /// writable again.
-    package mutating func deleteRecords(_ number: Int, before offset: Int64, request: UInt64) throws(LogError) {
+    /// Throws `offsetOutOfRange`, `unknownPartition`, `closed`, `stopped`. Past a damaged range it makes the
+    /// partition writable again.
+    package mutating func deleteRecords(_ number: Int, before offset: Int64, request: UInt64) throws(LogError)
+    {
         guard closing == .open else { throw .closed }
         if let failure { throw .stopped(failure) }
-        guard partitions.indices.contains(number), let partition = partitions[number], !partition.isLeaving else {
+        guard partitions.indices.contains(number), let partition = partitions[number], !partition.isLeaving
+        else {
             throw .unknownPartition(topic: "", partition: number)
         }
         let end = partition.visible.offset
         guard offset >= 0, offset <= end else {
-            throw .offsetOutOfRange(requested: offset, valid: partition.logStart..<max(end, partition.logStart))
+            throw .offsetOutOfRange(
+                requested: offset, valid: partition.logStart..<max(end, partition.logStart))
         }
         guard offset > partition.logStart else {
             return completions.requests.append((request, .success(partition.logStart)))

@@ -1,8 +1,8 @@
 // Beginning a new segment.
 //
 //   1. No write is taken any more; what was written becomes durable.
-//   2. Roll job: the index entries are written, the log is synced.              a crash here: nothing happened
-//   3. The manifest records the seal and the new base offset.                   a crash here: an empty active segment
+//   2. Roll job: the index entries are written, the log is synced.   a crash here: nothing happened
+//   3. The manifest records the seal and the new base offset.        a crash here: an empty active segment
 //   4. The switch in memory. The next write makes the new file.
 
 extension Volume {

@@ -17,8 +17,8 @@ extension Volume {
         guard partitions.indices.contains(number), let partition = partitions[number] else {
             throw .unknownPartition(topic: "", partition: number)
         }
-        if let refusal = partition.refusal { throw refusal }
         if let failure { throw .stopped(failure) }
+        if let refusal = partition.refusal { throw refusal }
         let limit = min(partition.settings.maxMessageBytes, Limits.batchBytes)
         guard bytes <= limit else { throw .tooLarge(bytes: bytes, limit: limit) }
     }
@@ -26,10 +26,10 @@ extension Volume {
     /// Puts a partition in line for a write job, once.
     mutating func markReady(_ number: Int) {
         let wants: Bool? = with(number) { partition in
-            guard !partition.isReady, !partition.isWriting, !partition.isRolling else { return false }
-            guard partition.journalled != nil || (partition.heldBy == nil && !partition.queue.isEmpty) else {
-                return false
-            }
+            guard !partition.isReady, !partition.isWriting else { return false }
+            // A part that is in the journal is written before anything else, a roll included.
+            let mayTake = partition.heldBy == nil && !partition.isRolling && !partition.queue.isEmpty
+            guard partition.journalled != nil || mayTake else { return false }
             partition.isReady = true
             return true
         }
@@ -45,7 +45,8 @@ extension Volume {
             batch.origin, .success(AppendedBatch(baseOffset: batch.baseOffset, appendTime: batch.appendTime)))
     }
 
-    /// Fails what waits in a partition's queue: all of it, or what one producer put there, perhaps behind a group.
+    /// Fails what waits in a partition's queue: all of it, or what one producer put there, perhaps behind a
+    /// group.
     mutating func failQueue(
         _ number: Int, _ error: LogError, of producer: UInt32? = nil, behind first: Int? = nil
     ) {

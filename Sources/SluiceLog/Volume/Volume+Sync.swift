@@ -1,7 +1,8 @@
 // Syncing segments behind the journal, and the descriptors that this lets go.
 //
-// (1) A sync covers what had been written when it was taken. (2) Its result becomes a recovery point, which counts once
-// it is on record in the manifest. (3) A file with un-synced bytes is never closed: its errors would go unseen.
+// (1) A sync covers what had been written when it was taken. (2) Its result becomes a recovery point, which
+// counts once it is on record in the manifest. (3) A file with un-synced bytes is never closed: its errors
+// would go unseen.
 
 extension Volume {
     /// Asks for a sync of a partition's segment; does nothing when there is nothing to sync.
@@ -26,13 +27,15 @@ extension Volume {
                 continue
             }
             partitions[number]?.isSyncQueued = false
-            guard partition.file != nil, !partition.isClean, partition.refusal == nil || partition.isLeaving else {
+            guard partition.file != nil, !partition.isClean, partition.refusal == nil || partition.isLeaving
+            else {
                 continue
             }
             partitions[number]?.isSyncing = true
             targets.append(
                 SyncTarget(
-                    partition: number, file: partition.segmentFile, point: partition.active.point(ceiling: 0)))
+                    partition: number, file: partition.segmentFile, point: partition.active.point(ceiling: 0))
+            )
         }
         for number in later { syncReady.append(number) }
         guard !targets.isEmpty else { return nil }
@@ -57,12 +60,14 @@ extension Volume {
     /// A segment is on the medium up to the target's point.
     mutating func synced(_ target: SyncTarget, now: Instant) {
         let number = target.partition
-        guard let partition = partitions[number], partition.active.baseOffset == target.point.baseOffset else { return }
+        guard let partition = partitions[number], partition.active.baseOffset == target.point.baseOffset
+        else { return }
         partitions[number]?.isNameDirty = false
         if target.point.position > partition.synced.position || partition.isNameDirty {
             partitions[number]?.synced = target.point
             manifest.pendingPoints.insert(number)
-            // A batch that waited for its commit needs none now; the journal would have it below the recovery point.
+            // A batch that waited for its commit needs none now; the journal would have it below the recovery
+            // point.
             becameDurable(number, LogPlace(offset: target.point.offset, position: target.point.position))
         }
         redirty(number, now: now)
@@ -71,13 +76,18 @@ extension Volume {
     /// What was written while the sync ran has its own second.
     private mutating func redirty(_ number: Int, now: Instant) {
         partitions[number]?.dirtySince = nil
-        guard let partition = partitions[number], !partition.settings.isDurable, !partition.isClean else { return }
+        guard let partition = partitions[number], !partition.settings.isDurable, !partition.isClean else {
+            return
+        }
         partitions[number]?.dirtySince = now.monotonicNanoseconds
         dirty.append(number)
-        if partition.active.size - partition.synced.position >= configuration.windowBytes / 4 { requestSync(number) }
+        if partition.active.size - partition.synced.position >= configuration.windowBytes / 4 {
+            requestSync(number)
+        }
     }
 
-    /// Whether offsets below `end` may be given out: on a `written` topic only as far as the manifest promises.
+    /// Whether offsets below `end` may be given out: on a `written` topic only as far as the manifest
+    /// promises.
     ///
     /// False when it must wait; the promise has been asked for then.
     mutating func reserveOffsets(_ number: Int, through end: Int64) -> Bool {
@@ -90,9 +100,11 @@ extension Volume {
         return end <= ceiling
     }
 
-    /// The ceiling that the next recovery point promises: ahead by a step, or by twice what the last one lasted for.
+    /// The ceiling that the next recovery point promises: ahead by a step, or by twice what the last one
+    /// lasted for.
     func nextCeiling(_ partition: PartitionLog) -> Int64 {
-        // On a topic that has become durable the promise stays until all that was seen by it is on the medium.
+        // On a topic that has become durable the promise stays until all that was seen by it is on the
+        // medium.
         guard !partition.settings.isDurable else {
             return partition.synced.offset >= partition.recorded.ceiling ? 0 : partition.recorded.ceiling
         }
@@ -100,7 +112,10 @@ extension Volume {
             switch partition.queue[index] {
             case .batch(let batch, _): sum + Int64(batch.recordCount)
             case .group(let id):
-                sum + Int64(groups[id]?.parts.first { numbers[partition.key] == $0.number }?.batch.recordCount ?? 0)
+                sum
+                    + Int64(
+                        groups[id]?.parts.first { numbers[partition.key] == $0.number }?.batch.recordCount
+                            ?? 0)
             }
         }
         let progress = 2 * (partition.active.endOffset - partition.recorded.offset)
@@ -130,7 +145,8 @@ extension Volume {
         return nil
     }
 
-    /// Lets partitions that waited for a descriptor try again: as many as a sync may have freed, first come first served.
+    /// Lets partitions that waited for a descriptor try again: as many as a sync may have freed, first come
+    /// first served.
     mutating func retryFiles() {
         guard !waitingForFile.isEmpty else { return }
         let waiting = waitingForFile

@@ -1,7 +1,8 @@
 // The catalogue: making, changing and deleting topics. Each request is answered when it is durable.
 
 extension Volume {
-    /// Makes a topic. The answer's value is the number of partitions. Throws `topicExists`, `closed`, `stopped`.
+    /// Makes a topic. The answer's value is the number of partitions. Throws `topicExists`, `closed`,
+    /// `stopped`.
     ///
     /// - Parameters:
     ///   - name: checked by the caller; a name that a deletion has not let go yet is taken.
@@ -40,7 +41,8 @@ extension Volume {
             .partitionsAdded(id, total: Int32(max(total, 1))), .partitionsAdded(id, request: request))
     }
 
-    /// Deletes a topic: what waits for it is refused, its files go. Throws `unknownTopic`, `closed`, `stopped`.
+    /// Deletes a topic: what waits for it is refused, its files go. Throws `unknownTopic`, `closed`,
+    /// `stopped`.
     ///
     /// Answered when a topic of that name can be made again.
     package mutating func deleteTopic(_ name: String, request: UInt64) throws(LogError) {
@@ -89,7 +91,8 @@ extension Volume {
             guard numbers[key] == nil else { continue }
             numbers[key] = partitions.count
             var log = PartitionLog(
-                key: key, topic: topic.name, directory: paths.partition(topic.name, partition), settings: settings,
+                key: key, topic: topic.name, directory: paths.partition(topic.name, partition),
+                settings: settings,
                 manifest: PartitionManifest(), active: ActiveSegment(baseOffset: 0))
             log.isLeaving = leavingRequests[topic.id] != nil
             partitions.append(log)
@@ -108,8 +111,8 @@ extension Volume {
 
     /// Puts new settings in force.
     ///
-    /// A topic that is durable no more stays so until its commits have ended: what waits for them was promised them, and
-    /// offsets that may be seen before they are durable must be reserved first.
+    /// A topic that is durable no more stays so until its commits have ended: what waits for them was
+    /// promised them, and offsets that may be seen before they are durable must be reserved first.
     mutating func configure(_ number: Int, _ settings: LogSettings) {
         guard let partition = partitions[number] else { return }
         partitions[number]?.nextSettings = nil

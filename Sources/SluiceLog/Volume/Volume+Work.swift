@@ -1,7 +1,8 @@
 // What there may be to do, so that the shell wakes threads only when it helps.
 
 extension Volume {
-    /// Whether a thread of the append lane may find a job. True too often costs a wake-up, false too often a hang.
+    /// Whether a thread of the append lane may find a job. True too often costs a wake-up, false too often a
+    /// hang.
     public var mayHaveAppendJob: Bool {
         !writeReady.isEmpty || journal.isFileWanted
             || (!isCommitOut && !(commitReady.isEmpty && groupsReady.isEmpty))
@@ -23,7 +24,8 @@ extension Volume {
         return partition.queue.isEmpty && !partition.isWriting && partition.uncommitted.isEmpty
     }
 
-    /// When the oldest segment that retention by age may delete will be old enough, ms; nil when there is none.
+    /// When the oldest segment that retention by age may delete will be old enough, ms; nil when there is
+    /// none.
     public var nextExpiry: Int64? {
         var earliest: Int64?
         for partition in partitions {

@@ -1,11 +1,11 @@
 // From the queue into the segment.
 //
-// Taking a job, in order: part of an atomic write that is in the journal · a full segment is rolled · W and the promised
-// offsets are respected · a descriptor is found · offsets are given to as many batches as fit.
+// Taking a job, in order: part of an atomic write that is in the journal · a full segment is rolled · W and
+// the promised offsets are respected · a descriptor is found · offsets are given to as many batches as fit.
 
 extension Volume {
     mutating func takeWrite(now: Instant) -> WriteJob? {
-        guard failure == nil else { return nil }
+        guard failure == nil, closing != .recording, closing != .closed else { return nil }
         while let number = writeReady.popFirst() {
             guard var partition = partitions[number] else { continue }
             partitions[number]?.isReady = false
@@ -22,7 +22,9 @@ extension Volume {
             switch head {
             case .group(let group): arrive(number, at: group, now: now)
             case .batch(let batch, _):
-                if needsRoll(partition, bytes: batch.bytes.count, records: batch.recordCount, batch.maxTimestamp) {
+                if needsRoll(
+                    partition, bytes: batch.bytes.count, records: batch.recordCount, batch.maxTimestamp)
+                {
                     startRoll(number)
                     continue
                 }
@@ -51,13 +53,16 @@ extension Volume {
             if index > 0 {
                 guard bytes + batch.bytes.count <= configuration.writeBytes else { break }
                 guard position + size <= partition.settings.segmentBytes else { break }
-                guard offset + Int64(batch.recordCount) - partition.active.baseOffset <= Int64(Int32.max) else { break }
+                guard offset + Int64(batch.recordCount) - partition.active.baseOffset <= Int64(Int32.max)
+                else { break }
             }
             if position + size - anchor > configuration.windowBytes, position > anchor {
                 if index == 0 { waitForWindow(number) }
                 break
             }
-            if !partition.settings.isDurable, !reserveOffsets(number, through: offset + Int64(batch.recordCount)) {
+            if !partition.settings.isDurable,
+                !reserveOffsets(number, through: offset + Int64(batch.recordCount))
+            {
                 break
             }
             let time = partition.settings.usesLogAppendTime ? now.wallMilliseconds : nil
@@ -146,14 +151,17 @@ extension Volume {
         }
     }
 
-    private mutating func acknowledgeWritten(_ number: Int, _ written: ArraySlice<PlacedBatch>, now: Instant) {
+    private mutating func acknowledgeWritten(_ number: Int, _ written: ArraySlice<PlacedBatch>, now: Instant)
+    {
         guard !written.isEmpty, let partition = partitions[number] else { return }
         let stopped = partition.refusal != nil && !partition.isLeaving
         for batch in written {
             let waits = partition.answersAtCommit(batch)
             if !waits { answer(batch) }
             if waits, stopped || failure != nil {
-                answer(batch.origin, .failure(.indeterminate(reason: "the write ended after the partition had stopped")))
+                answer(
+                    batch.origin,
+                    .failure(.indeterminate(reason: "the write ended after the partition had stopped")))
             } else if waits || partition.settings.isDurable {
                 partitions[number]?.uncommitted.append(batch)
                 partitions[number]?.uncommittedBytes += batch.bytes.count
@@ -171,7 +179,9 @@ extension Volume {
             partitions[number]?.dirtySince = now.monotonicNanoseconds
             dirty.append(number)
         }
-        if partition.active.size - partition.synced.position >= configuration.windowBytes / 4 { requestSync(number) }
+        if partition.active.size - partition.synced.position >= configuration.windowBytes / 4 {
+            requestSync(number)
+        }
     }
 
     /// What was not written is refused, and with it what the same producers sent after it: order holds.

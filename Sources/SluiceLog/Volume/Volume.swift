@@ -4,13 +4,15 @@
 //                             └──────► written                                  (a `written` one)
 //      atomic write ─► held at the head of its queues ─► commit job ─► write jobs ─► acknowledged
 //
-// Owned by one lock, or by the simulator. It does no I/O: `nextJob` says what is to be done, anyone does it outside the
-// lock (JobRunner), `finished` tells the outcome. Nothing here waits, and nothing here reads a clock.
+// Owned by one lock, or by the simulator. It does no I/O: `nextJob` says what is to be done, anyone does it
+// outside the lock (JobRunner), `finished` tells the outcome. Nothing here waits, and nothing here reads a
+// clock.
 //
-// (1) Offsets are given when a job is taken, in the order of submission, and never twice. (2) A record is acknowledged
-// after the job that makes it as safe as was asked. (3) A failed write loses nothing that was acknowledged: its segment
-// is cut back to whole batches. (4) A failed sync is final: that file is not written again, what waited for it is
-// indeterminate. (5) After `takeCompletions` every request has been answered or has a job that will answer it.
+// (1) Offsets are given when a job is taken, in the order of submission, and never twice. (2) A record is
+// acknowledged after the job that makes it as safe as was asked. (3) A failed write loses nothing that was
+// acknowledged: its segment is cut back to whole batches. (4) A failed sync is final: that file is not
+// written again, what waited for it is indeterminate. (5) After `takeCompletions` every request has been
+// answered or has a job that will answer it.
 //
 // The verbs: +Submit, +Write, +Commit, +Atomic, +Sync, +Roll, +Manifest, +Topics, +Retention, +Read, +Close.
 
@@ -100,6 +102,8 @@ public struct Volume: ~Copyable {
     var leavingRequests: [UniqueID: UInt64] = [:]
     var leavingRecorded: Set<UniqueID> = []
     var closing = Closing.open
+    /// Decided when nothing is written any more.
+    var closesClean = false
     var isCloseTold = false
     var completions = Completions()
 
@@ -131,17 +135,32 @@ public struct Volume: ~Copyable {
 
     /// The next piece of work for a thread of that kind, or nil when there is none now.
     ///
-    /// Every job that is taken must be finished, whatever comes of it.
+    /// Every job that is taken must be finished, whatever comes of it. What is found out on the way may
+    /// answer a request (ask for the completions) or be work for the other lane (ask that too), also when
+    /// there is no job.
     public mutating func nextJob(_ lane: JobLane, now: Instant) -> IOJob? {
+        if let job = takeJob(lane, now: now) { return job }
+        // What was refused on the way may have been the last that a close waited for.
+        guard closing != .open, closing != .closed else { return nil }
+        advanceClosing(now: now)
+        return takeJob(lane, now: now)
+    }
+
+    private mutating func takeJob(_ lane: JobLane, now: Instant) -> IOJob? {
         switch lane {
         case .append:
-            // A commit waits for the writes that are ready, so that they share its sync; not for ever.
-            if writeReady.isEmpty || writesSinceCommit >= 64, let job = takeCommit(now: now) { return .commit(job) }
-            if let job = takeWrite(now: now) {
-                writesSinceCommit += 1
-                return .write(job)
-            }
-            if let job = takeCommit(now: now) { return .commit(job) }
+            // A commit waits for the writes that are ready, so that they share its sync; not for ever. One
+            // that refuses an atomic write makes others ready.
+            repeat {
+                if writeReady.isEmpty || writesSinceCommit >= 64, let job = takeCommit(now: now) {
+                    return .commit(job)
+                }
+                if let job = takeWrite(now: now) {
+                    writesSinceCommit += 1
+                    return .write(job)
+                }
+                if let job = takeCommit(now: now) { return .commit(job) }
+            } while failure == nil && !writeReady.isEmpty && closing != .recording && closing != .closed
             return takeJournal(now: now).map(IOJob.journal)
         case .background:
             tick(now: now)
@@ -168,8 +187,10 @@ public struct Volume: ~Copyable {
         advanceClosing(now: now)
     }
 
-    /// When `nextJob(.background)` should be asked again although nothing happened; monotonic ns. nil: not at all.
+    /// When `nextJob(.background)` should be asked again although nothing happened; monotonic ns. nil: not at
+    /// all.
     public var nextDeadline: Int64? {
+        guard failure == nil else { return nil }
         var deadline = retryAt
         func consider(_ time: Int64?) { if let time { deadline = min(deadline ?? .max, time) } }
         if let first = dirty.first, let since = partitions[first]?.dirtySince {

@@ -1,0 +1,86 @@
+// The end of an engine: closed, or dropped with the last that used it.
+
+import SluiceLog
+
+extension StoreEngine {
+    /// Finishes what was submitted, syncs, records the close, and gives the directory back. To be called once.
+    nonisolated(nonsending) func close() async -> Result<Void, StreamError> {
+        let waiter = Waiter<Void>()
+        withVolume { volume in
+            closeWaiters.append(waiter)
+            volume.close(now: .now)
+        }
+        let result = await waiter.value()
+        let done = Waiter<Void>()
+        // Joining waits for threads: not in the cooperative pool.
+        guard Thread.start("sluice-close", { [self] in
+            stopThreads()
+            done.resume(.success(()))
+        }) != nil else {
+            stopThreads()
+            return result
+        }
+        _ = await done.value()
+        return result
+    }
+
+    /// Nobody has the store any more, and nobody closed it: gives the directory back as it is.
+    func abandon() {
+        guard !lock.withLock({ isStopping }) else { return }
+        Self.leaving.began()
+        // This may be one of the threads that are to be joined.
+        guard Thread.start("sluice-abandon", { [self] in
+            stopThreads()
+            Self.leaving.ended()
+        }) != nil else { return Self.leaving.ended() }
+    }
+
+    private func stopThreads() {
+        lock.withLock {
+            isStopping = true
+            appendBell.broadcast()
+            backgroundBell.broadcast()
+        }
+        for thread in threads { thread.join() }
+        timer.stop()
+        readers.stop()
+        lock.withLock {
+            for file in volume.openFiles { files.close(file) }
+            files.close(lockFile)
+        }
+    }
+
+    /// Engines that were dropped and have not yet given their directories back: an opening waits for them.
+    static let leaving = Leaving()
+
+    final class Leaving: @unchecked Sendable {
+        private let lock = Lock()
+        private let bell = Condition()
+        // Guarded by `lock`.
+        @exclusivity(unchecked) private var count = 0
+
+        func began() { lock.withLock { count += 1 } }
+
+        func ended() {
+            lock.withLock {
+                count -= 1
+                bell.broadcast()
+            }
+        }
+
+        func wait() {
+            lock.withLock {
+                while count > 0 { bell.wait(lock) }
+            }
+        }
+    }
+}
+
+/// What a store, its producers and its consumers have in common: with the last of them the engine ends.
+///
+/// A class for its `deinit`. The engine's threads hold the engine, not this.
+final class EngineLease: Sendable {
+    let engine: StoreEngine
+    init(_ engine: StoreEngine) { self.engine = engine }
+    deinit { engine.abandon() }
+}

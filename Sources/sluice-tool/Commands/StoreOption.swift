@@ -1,0 +1,87 @@
+// Where the store is, for every command that opens one.
+
+#if Tool
+import ArgumentParser
+import Sluice
+import SluiceLog
+
+struct StoreOption: ParsableArguments {
+    @Option(
+        name: .customLong("store"),
+        help: ArgumentHelp("The store's directory, else $SLUICE_STORE, else ./sluice-data.", valueName: "dir"))
+    var directory: String?
+
+    var path: String { directory ?? System.environment("SLUICE_STORE") ?? "sluice-data" }
+
+    /// Opens the store that is there.
+    ///
+    /// Throws `failed` when there is none: only `topic create` makes one.
+    func open() async throws -> StreamStore {
+        try checkExists()
+        return try await StreamStore.open(at: path)
+    }
+
+    /// Opens the store, runs `body`, and closes it, whatever comes of the body.
+    func withStore<R>(mayMake: Bool = false, _ body: (StreamStore) async throws -> R) async throws -> R {
+        let store = mayMake ? try await StreamStore.open(at: path) : try await open()
+        let result: R
+        do {
+            result = try await body(store)
+        } catch {
+            // The first failure is the one to tell; the store is closed as well as it can be.
+            try? await store.close()
+            throw error
+        }
+        try await store.close()
+        return result
+    }
+
+    /// Throws when there is no store at the path, and says how to make one.
+    func checkExists() throws {
+        let status: FileStatus?
+        do throws(IOError) {
+            status = try looked()
+        } catch {
+            if error.errno == System.notADirectory { throw StreamError.notADirectory(path: path) }
+            throw StreamError.io(operation: error.operation, file: error.path, errno: error.errno)
+        }
+        // Of what is there and is not a store, the library says what is wrong.
+        if status != nil { return }
+        throw ToolError.failed(
+            """
+            There is no store at \(path). Give its directory with --store DIR or SLUICE_STORE; \
+            `sluice topic create NAME` makes a store where there is none.
+            """)
+    }
+
+    /// What is at the path; nil when that is nothing, or an empty directory.
+    private func looked() throws(IOError) -> FileStatus? {
+        let files = PosixFileSystem()
+        guard let status = try files.status(path) else { return nil }
+        if status.kind == .directory, try files.list(path).isEmpty { return nil }
+        return status
+    }
+
+    /// The arguments with a `--store` that stands before a subcommand moved behind it, where it is declared.
+    static func movedToTheEnd(_ arguments: some Collection<String>) -> [String] {
+        var rest = Array(arguments)[...]
+        var (commands, moved): ([String], [String]) = ([], [])
+        while let argument = rest.first {
+            if argument == "--store", rest.count > 1 {
+                moved += rest.prefix(2)
+                rest = rest.dropFirst(2)
+            } else if argument.hasPrefix("--store=") {
+                moved.append(argument)
+                rest = rest.dropFirst()
+            } else if commands.count < 2, !argument.hasPrefix("-") {
+                commands.append(argument)
+                rest = rest.dropFirst()
+            } else {
+                break
+            }
+        }
+        // Before what is left, which may end in `--` and names.
+        return commands + moved + rest
+    }
+}
+#endif

@@ -1,0 +1,69 @@
+// The journal's bookkeeping: where frames go, and when a file may be used again.
+
+import Testing
+
+@testable import SluiceLog
+
+@Suite struct JournalTests {
+    private func journal(files: Int) -> Journal {
+        var journal = Journal(nextSequence: 1, bytes: 4096)
+        for number in 0..<files {
+            journal.files.append(JournalFile(number: number, file: FileID(rawValue: Int32(number))))
+        }
+        return journal
+    }
+
+    @Test func `an entry takes as many bytes as it says, and is read as it was written`() throws {
+        let entry = JournalEntry(
+            key: PartitionKey(topic: UniqueID(high: 1, low: 2), partition: 3), segmentBase: 4, baseOffset: 5,
+            nextOffset: 6, position: 7, length: 8)
+        var writer = BinaryWriter()
+        entry.encode(into: &writer)
+        #expect(writer.bytes.count == JournalEntry.bytes)
+        var reader = BinaryReader(writer.bytes[...])
+        #expect(try JournalEntry(from: &reader) == entry)
+    }
+
+    @Test func `a frame is padded to sectors`() {
+        #expect(Journal.frameSize(entries: 1, bytes: 1) == 512)
+        let exact = 512 - FrameLayout.headerBytes - 4 - JournalEntry.bytes
+        #expect(Journal.frameSize(entries: 1, bytes: exact) == 512)
+        #expect(Journal.frameSize(entries: 1, bytes: exact + 1) == 1024)
+    }
+
+    @Test func `without a file there is no room, and one is wanted`() {
+        var journal = journal(files: 0)
+        #expect(journal.makeRoom(512) == nil)
+        #expect(journal.isFileWanted)
+    }
+
+    @Test func `a full file is left for one that nobody needs`() {
+        var journal = journal(files: 2)
+        #expect(journal.makeRoom(4096) == true)
+        journal.files[0].position = 4096
+        journal.files[0].coverage = [7: 100]
+        #expect(journal.makeRoom(512) == true && journal.current == 1)
+        journal.files[1].position = 4096
+        journal.files[1].coverage = [8: 50]
+        #expect(journal.makeRoom(512) == nil && journal.isFileWanted)
+        #expect(journal.holders == [7])
+        journal.release(7, through: 99)
+        #expect(journal.makeRoom(512) == nil)
+        journal.release(7, through: 100)
+        #expect(journal.makeRoom(512) == true && journal.current == 0)
+        #expect(journal.files[0].position == 0)
+    }
+
+    @Test func `a partition that is gone needs nothing`() {
+        var journal = journal(files: 1)
+        journal.files[0].coverage = [7: 100, 8: 3]
+        journal.forget(7)
+        #expect(journal.files[0].coverage == [8: 3])
+    }
+
+    @Test func `a frame whose table is not ours to understand has no entries`() {
+        let payload: [UInt8] = [0, 0, 0, 9, 1, 2, 3]
+        let frame = Frame(sequence: 1, position: 0, payload: payload[...], end: 512)
+        #expect(RecoveryPlanner.entries(of: frame).isEmpty)
+    }
+}

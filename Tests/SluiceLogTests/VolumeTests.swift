@@ -1,0 +1,322 @@
+// The volume, verb by verb, on a machine that does as it is told.
+
+import SluiceTesting
+import Testing
+
+@testable import SluiceLog
+
+@Suite struct VolumeTests {
+    private let long = String(repeating: "-", count: 400)
+
+    private func store(
+        _ configure: (inout VolumeConfiguration) -> Void = { _ in },
+        _ change: (inout LogSettings) -> Void = { _ in }
+    ) throws -> TestStore {
+        let store = TestStore(seed: 1, configure)
+        try store.open()
+        try store.createTopic("t", change)
+        return store
+    }
+
+    private func isStopped(_ result: Result<AppendedBatch, LogError>?) -> Bool {
+        if case .failure(.stopped) = result { true } else { false }
+    }
+
+    private func isIndeterminate(_ result: Result<AppendedBatch, LogError>?) -> Bool {
+        if case .failure(.indeterminate) = result { true } else { false }
+    }
+
+    @Test func `batches of one partition share a write, a frame and a sync`() throws {
+        let store = try store()
+        try store.append(["first"], to: "t")
+        let syncs = store.files.callCount(.sync)
+        let ids = try ["a", "b", "c"].map { try store.submit([$0], to: "t") }
+        store.drive { ids.allSatisfy { store.answers[$0] != nil } }
+        #expect(ids.map { store.answers[$0]?.offset } == [1, 2, 3])
+        #expect(store.files.callCount(.sync) == syncs + 1)
+        #expect(try store.read("t") == ["first", "a", "b", "c"])
+    }
+
+    @Test func `partitions share a frame`() throws {
+        let store = try store()
+        try store.createTopic("u", partitions: 20)
+        try store.append(["first"], to: "t")
+        let syncs = store.files.callCount(.sync)
+        let ids = try (0..<20).map { try store.submit(["\($0)"], to: "u", $0) }
+        store.drive { ids.allSatisfy { store.answers[$0] != nil } }
+        #expect(ids.allSatisfy { store.answers[$0]?.offset == 0 })
+        #expect(store.files.callCount(.sync) == syncs + 1)
+    }
+
+    @Test func `a durable topic answers after the commit, a written one after the write`() throws {
+        let store = try store()
+        try store.createTopic("w") { $0.isDurable = false }
+        for (topic, acks, isWaiting) in [
+            ("t", Acks.written, true), ("t", .durable, true), ("t", .none, false), ("w", .written, false),
+            ("w", .durable, true),
+        ] {
+            let id = try store.submit(["x"], to: topic, acks: acks)
+            while store.answers[id] == nil, let job = store.take(.append) ?? store.take(.background) {
+                if case .commit = job { #expect(isWaiting, "\(topic) \(acks)") }
+                store.run(job)
+                if case .write = job { #expect((store.answers[id] == nil) == isWaiting, "\(topic) \(acks)") }
+            }
+            #expect(store.answers[id]?.offset != nil)
+            store.drive()
+        }
+    }
+
+    @Test func `nothing of a durable topic is visible before it is durable`() throws {
+        let store = try store()
+        let number = try store.number("t")
+        try store.submit(["x"], to: "t")
+        let write = try #require(store.take(.append))
+        store.run(write)
+        #expect(try store.opened!.volume.offsets(number) == 0..<0)
+        store.drive()
+        #expect(try store.opened!.volume.offsets(number) == 0..<1)
+    }
+
+    @Test func `large commits sync the segment, small ones go to the journal`() throws {
+        let store = try store { $0.directBytes = 300 }
+        try store.append(["small"], to: "t")
+        #expect(store.done.last?.contains("frame") == true && store.done.last?.contains("no frame") == false)
+        try store.append([long], to: "t")
+        #expect(
+            store.done.last?.contains("directly") == true && store.done.last?.contains("no frame") == true)
+    }
+
+    @Test func `a segment rolls before it is too large`() throws {
+        let store = try store({ _ in }) { $0.segmentBytes = 1000 }
+        for _ in 0..<5 { try store.append([long], to: "t") }
+        #expect(store.files.contents(store.log("t", base: 2)) != nil)
+        #expect(store.files.contents(store.log("t", base: 4)) != nil)
+        for base: Int64 in [0, 2, 4] {
+            let size = try #require(store.files.contents(store.log("t", base: base))?.count)
+            #expect(size <= 1000)
+        }
+        #expect(try store.read("t").count == 5)
+    }
+
+    @Test func `one batch that is larger than a segment gets one of its own`() throws {
+        let store = try store({ _ in }) { $0.segmentBytes = 300 }
+        for _ in 0..<3 { #expect(try store.append([long], to: "t")?.offset != nil) }
+        #expect(try store.read("t").count == 3)
+    }
+
+    @Test func `a segment rolls when it is old`() throws {
+        let store = try store({ _ in }) { $0.segmentMilliseconds = 1000 }
+        try store.append(["a"], to: "t")
+        store.clock.advance(by: .milliseconds(1000))
+        try store.append(["b"], to: "t")
+        #expect(store.files.contents(store.log("t", base: 1)) == nil)
+        store.clock.advance(by: .milliseconds(1))
+        try store.append(["c"], to: "t")
+        #expect(store.files.contents(store.log("t", base: 2)) != nil)
+        #expect(try store.read("t") == ["a", "b", "c"])
+    }
+
+    @Test func `retention deletes whole segments, oldest first, and reading goes on`() throws {
+        let store = try store({ _ in }) {
+            $0.segmentBytes = 500
+            $0.retentionBytes = 1000
+        }
+        for _ in 0..<6 { try store.append([long], to: "t") }
+        store.drive()
+        store.opened!.volume.enforceRetention(wall: store.clock.now.wallMilliseconds)
+        store.drive()
+        let range = try store.opened!.volume.offsets(try store.number("t"))
+        #expect(range == 4..<6 || range == 3..<6)
+        #expect(store.files.contents(store.log("t")) == nil)
+        try store.reopen()
+        #expect(try store.opened!.volume.offsets(try store.number("t")) == range)
+    }
+
+    // MARK: Errors
+
+    @Test func `a full disk refuses, leaves whole batches, and takes more when there is room`() throws {
+        let store = try store()
+        try store.append([long], to: "t")
+        store.drive()
+        let used = (1 << 40) - (try store.files.availableBytes("/"))
+        #expect(used == 0)
+        store.files.fail(.write, errno: 28, isPermanent: true, pathContains: "/t-0/")
+        let first = try store.submit([long], to: "t", producer: 1)
+        let other = try store.submit(["x"], to: "t", producer: 2)
+        store.drive()
+        guard case .failure(.io(let error)) = store.answers[first] else {
+            Issue.record("\(store.answers[first] as Any)")
+            return
+        }
+        #expect(error.errno == 28)
+        #expect(store.answers[other]?.offset == nil)
+        store.files.policy = .none
+        #expect(try store.append(["y"], to: "t")?.offset == 1)
+        try store.close()
+        #expect(try store.verify().findings.isEmpty)
+    }
+
+    @Test func `a write that is cut short keeps its whole batches and cuts the rest back`() throws {
+        let store = try store()
+        try store.append(["first"], to: "t")
+        let before = try #require(store.files.contents(store.log("t"))?.count)
+        store.files.policy.shortWriteProbability = 1
+        store.files.fail(.write, errno: 28, .call(2), isPermanent: true, pathContains: "/t-0/")
+        let ids = try (0..<6).map { try store.submit(["\($0)"], to: "t", producer: UInt32($0)) }
+        store.drive { ids.allSatisfy { store.answers[$0] != nil } }
+        store.files.policy = .none
+        let kept = ids.prefix { store.answers[$0]?.offset != nil }.count
+        #expect(ids[kept...].allSatisfy { store.answers[$0]?.offset == nil })
+        #expect(try store.read("t").count == 1 + kept)
+        let size = try #require(store.files.contents(store.log("t"))?.count)
+        #expect((size - before) % 69 == 0 && (size - before) / 69 == kept)
+    }
+
+    @Test func `a failed sync stops its partition and no other, until the next opening`() throws {
+        let store = try store { $0.directBytes = 100 }
+        try store.createTopic("u")
+        store.files.fail(.sync, errno: 5, pathContains: "/t-0/")
+        #expect(isIndeterminate(try store.append([long], to: "t")))
+        #expect(throws: LogError.self) { try store.append(["x"], to: "t") }
+        #expect(store.events.contains { if case .partitionStopped("t", 0, _) = $0 { true } else { false } })
+        #expect(try store.append([long], to: "u")?.offset == 0)
+        try store.reopen()
+        #expect(try !store.report.wasClosed)
+        #expect(try store.append(["x"], to: "t")?.offset != nil)
+    }
+
+    @Test func `a failed sync of the journal stops all writing, and reading goes on`() throws {
+        let store = try store()
+        try store.createTopic("u")
+        try store.append(["a"], to: "t")
+        store.files.fail(.sync, errno: 5, pathContains: "/journal/")
+        let first = try store.submit(["b"], to: "t")
+        let second = try store.submit(["c"], to: "u")
+        store.drive()
+        #expect(isIndeterminate(store.answers[first]) && isIndeterminate(store.answers[second]))
+        #expect(throws: LogError.self) { try store.append(["x"], to: "u") }
+        #expect(try store.read("t") == ["a"])
+        try store.reopen()
+        #expect(try store.append(["x"], to: "u")?.offset != nil)
+    }
+
+    // MARK: Atomic writes
+
+    @Test func `an atomic write succeeds or fails as a whole`() throws {
+        let store = try store()
+        try store.createTopic("u")
+        try store.append(["a"], to: "t")
+        for (expecting, isGood) in [(Int64(0), false), (1, true)] {
+            let parts = [
+                AtomicPart(
+                    partition: try store.number("t"), batch: store.prepared(["t\(expecting)"]),
+                    expecting: expecting),
+                AtomicPart(partition: try store.number("u"), batch: store.prepared(["u\(expecting)"])),
+            ]
+            try store.opened!.volume.submit(atomic: parts, now: store.clock.now)
+            store.drive()
+            for part in parts {
+                #expect((store.answers[part.batch.origin.number]?.offset != nil) == isGood)
+            }
+        }
+        store.losePower()
+        try store.open()
+        #expect(try store.read("t") == ["a", "t1"])
+        #expect(try store.read("u") == ["u1"])
+    }
+
+    // MARK: Bounds
+
+    @Test func `no more segment files are open than are allowed`() throws {
+        let store = try store { $0.openFiles = 4 }
+        try store.createTopic("u", partitions: 100)
+        var open: Set<String> = []
+        var most = 0
+        for round in 0..<2 {
+            let ids = try (0..<100).map { try store.submit(["\(round)"], to: "u", $0) }
+            store.drive { ids.allSatisfy { store.answers[$0] != nil } }
+            #expect(ids.allSatisfy { store.answers[$0]?.offset == Int64(round) })
+            open = Set((store.opened?.volume.openFiles ?? []).map { "\($0)" })
+            most = max(most, open.count)
+        }
+        // And the manifest and the journal's two.
+        #expect(most <= 4 + 3)
+    }
+
+    @Test func `no more is written beyond what is known to be durable than the window`() throws {
+        let store = try store({ $0.windowBytes = 1000 })
+        try store.createTopic("w") { $0.isDurable = false }
+        for topic in ["t", "w"] {
+            for _ in 0..<10 { try store.submit([long], to: topic) }
+            // Writes alone, as long as there are any.
+            while let job = store.take(.append) {
+                guard case .write = job else {
+                    store.run(job)
+                    continue
+                }
+                store.run(job)
+                let number = try store.number(topic)
+                let partition = try #require(store.opened!.volume.partitions[number])
+                let anchor = max(partition.recorded.position, partition.proven)
+                #expect(partition.active.size - anchor <= 1000)
+            }
+            store.drive()
+            #expect(try store.read(topic).count == 10)
+        }
+    }
+
+    @Test func `on a written topic offsets are given out only below the promised ceiling`() throws {
+        let store = try store({ $0.ceilingStep = 10 }) { $0.isDurable = false }
+        for count in 0..<40 {
+            #expect(try store.append(["\(count)"], to: "t", acks: .written)?.offset == Int64(count))
+            let state = store.opened!.volume.manifest.state
+            let ceilings = state.partitions.values.map(\.recovery.ceiling)
+            #expect(ceilings.allSatisfy { $0 > Int64(count) })
+        }
+        store.losePower()
+        try store.open()
+        #expect(try #require(try store.append(["after"], to: "t")?.offset) >= 40)
+    }
+
+    @Test func `a topic that becomes durable promises its offsets until they are safe`() throws {
+        let store = try store({ $0.ceilingStep = 10 }) { $0.isDurable = false }
+        for value in ["a", "b", "c"] { try store.append([value], to: "t", acks: .written) }
+        var settings = LogSettings()
+        settings.isDurable = true
+        _ = try store.request { volume, request in
+            try volume.configureTopic("t", settings: settings.simulatedText, log: settings, request: request)
+        }
+        store.losePower()
+        try store.open()
+        #expect(try #require(try store.append(["d"], to: "t")?.offset) >= 3)
+    }
+
+    @Test func `a journal that is full is used again once the segments are synced`() throws {
+        let store = try store { $0.journalBytes = 16 << 10 }
+        for count in 0..<200 { #expect(try store.append([long], to: "t")?.offset == Int64(count)) }
+        #expect(try store.files.list("/store/journal").count <= Journal.maxFiles)
+        // All of it went through them many times.
+        #expect(store.opened!.volume.journal.nextSequence > 200)
+        store.losePower()
+        try store.open()
+        #expect(try store.read("t").count == 200)
+    }
+
+    @Test func `what is too large is refused at once`() throws {
+        let store = try store({ _ in }) { $0.maxMessageBytes = 100 }
+        #expect(throws: LogError.tooLarge(bytes: 470, limit: 100)) { try store.submit([long], to: "t") }
+    }
+
+    @Test func `a deleted topic refuses what was queued, and its name can be used again`() throws {
+        let store = try store()
+        try store.append(["old"], to: "t")
+        let queued = try store.submit(["x"], to: "t")
+        let result = try store.request { try $0.deleteTopic("t", request: $1) }
+        #expect((try? result?.get()) != nil)
+        #expect(store.answers[queued]?.offset == nil && store.answers[queued] != nil)
+        #expect(store.files.contents(store.log("t")) == nil)
+        try store.createTopic("t")
+        #expect(try store.append(["new"], to: "t")?.offset == 0)
+        #expect(try store.read("t") == ["new"])
+    }
+}

@@ -1,0 +1,119 @@
+// What the tests of the library share: stores in directories that vanish, records as plain values, readers of it all.
+
+import Foundation
+import Logging
+@testable import Sluice
+import Testing
+
+/// A directory that is gone with the value.
+final class TemporaryDirectory: Sendable {
+    let path: String
+
+    init() throws {
+        // In memory where there is such a place: these tests are about what the library does, not about the disk.
+        let base = FileManager.default.fileExists(atPath: "/dev/shm") ? "/dev/shm" : NSTemporaryDirectory()
+        path = "\(base)/sluice-test-\(UUID().uuidString)"
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+
+    /// A path in it.
+    func callAsFunction(_ name: String) -> String { "\(path)/\(name)" }
+}
+
+/// A configuration for tests: silent.
+func quiet(_ change: (inout StoreConfiguration) -> Void = { _ in }) -> StoreConfiguration {
+    StoreConfiguration {
+        $0.logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        $0.volume.journalBytes = 2 << 20
+        change(&$0)
+    }
+}
+
+/// Runs `body` with a store of its own, and closes it.
+func withStore<R>(
+    _ configuration: StoreConfiguration = quiet(), _ body: (StreamStore) async throws -> R
+) async throws -> R {
+    let directory = try TemporaryDirectory()
+    let store = try await StreamStore.open(at: directory("store"), configuration: configuration)
+    do {
+        let result = try await body(store)
+        try await store.close()
+        return result
+    } catch {
+        try? await store.close()
+        throw error
+    }
+}
+
+/// A record as the tests compare it.
+struct Entry: Hashable, CustomStringConvertible {
+    var offset: Int64
+    var key: String?
+    var value: String?
+
+    init(_ offset: Int64, _ key: String? = nil, _ value: String?) {
+        self.offset = offset
+        self.key = key
+        self.value = value
+    }
+
+    init(_ record: Record) {
+        self.init(record.offset.rawValue, record.keyString, record.valueString)
+    }
+
+    var description: String { "\(offset):\(key ?? "-")=\(value ?? "-")" }
+}
+
+extension StreamStore {
+    /// Everything that a partition has, from a place on, up to its end now.
+    func entries(
+        _ topic: String, _ partition: Int = 0, from position: Position = .earliest, maxBatchBytes: Int = 1 << 20
+    ) async throws -> [Entry] {
+        try await records(topic, partition, from: position, maxBatchBytes: maxBatchBytes).map(Entry.init)
+    }
+
+    func records(
+        _ topic: String, _ partition: Int = 0, from position: Position = .earliest, maxBatchBytes: Int = 1 << 20
+    ) async throws -> [Record] {
+        var found: [Record] = []
+        let consumer = try await consumer(
+            of: [TopicPartition(topic: topic, partition: partition)], from: position, until: .end,
+            configuration: ConsumerConfiguration { $0.maxBatchBytes = maxBatchBytes })
+        for try await batch in consumer { found += Array(batch) }
+        return found
+    }
+
+    /// Appends values to a partition, one batch for each inner array.
+    func append(_ batches: [[String]], to topic: String, _ partition: Int = 0) async throws {
+        var lane = try await producer(for: topic).appender()
+        for batch in batches {
+            for value in batch { try await lane.append(value: value, partition: partition) }
+            lane.submit()
+        }
+        try await lane.close()
+    }
+}
+
+/// What `body` throws, as the library's error; nil when it throws none.
+func error(of body: () async throws -> Void) async -> StreamError? {
+    do {
+        try await body()
+        return nil
+    } catch let error as StreamError {
+        return error
+    } catch {
+        Issue.record("not an error of the library: \(error)")
+        return nil
+    }
+}
+
+/// Lets other tasks run until something is so; gives up after very many turns.
+func turns(until condition: () -> Bool) async -> Bool {
+    for _ in 0..<10_000_000 {
+        if condition() { return true }
+        await Task.yield()
+    }
+    return false
+}
