@@ -25,4 +25,4 @@ lint:
 	swift format lint --strict --parallel --recursive Package.swift Sources Tests
 
 clean:
-	rm -rf .build .build-python .demo
+	rm -rf .build .build-python .build-simulation .demo

@@ -28,16 +28,20 @@ internal import SluiceLog
 
 /// What a run found to be wrong; its text says how to see it again.
 public struct SimulationViolation: Error, CustomStringConvertible {
+    /// The run that found it; another with this seed finds it again.
     public let seed: UInt64
+    /// How far it had come.
     public let step: Int
     /// The number in the list of `VolumeSimulation`.
     public let invariant: Int
+    /// What was found.
     public let message: String
     /// The last operations before it.
     public let operations: [String]
     /// What the volume was waiting for.
     public let state: String
 
+    /// All of it, and how to see it again.
     public var description: String {
         """
         invariant (\(invariant)) broken at step \(step) of seed \(seed): \(message)
@@ -52,8 +56,11 @@ public struct SimulationViolation: Error, CustomStringConvertible {
 public struct SimulationOutcome: Sendable, Hashable {
     /// The same for the same seed.
     public var traceHash: UInt64
+    /// Steps that were taken.
     public var steps: Int
+    /// Batches that were submitted.
     public var batches: Int
+    /// Openings of the store that came to their end.
     public var openings: Int
 }
 
@@ -105,6 +112,7 @@ public final class VolumeSimulation {
     /// Told each operation as it is noted.
     public var log: ((String) -> Void)?
 
+    /// A run that has not begun; the seed draws the machine too.
     public init(seed: UInt64) {
         self.seed = seed
         random = SeededRandom(seed: seed)

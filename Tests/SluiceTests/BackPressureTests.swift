@@ -29,9 +29,8 @@ import Testing
 
     @Test func `a full buffer refuses what does not wait, and says why`() async throws {
         try await withFullBuffer { store, producer, lane in
-            guard case .busy(let busy) = await error({ try producer.appendNow(value: "x") }) else {
-                return #expect(Bool(false), "it is full")
-            }
+            let answer = await error({ try producer.appendNow(value: "x") })
+            guard case .busy(let busy) = answer else { return unexpected(answer) }
             #expect(busy.topic == "t")
             #expect(busy.retryAfter >= .milliseconds(1))
             #expect(busy.reason == .buffer(usedBytes: 1024, limitBytes: 1024))
@@ -68,16 +67,13 @@ import Testing
     @Test(arguments: [Duration.zero, .milliseconds(3)])
     func `append gives up after maxBlock`(_ maxBlock: Duration) async throws {
         try await withFullBuffer(maxBlock: maxBlock) { store, producer, lane in
-            guard case .busy = await error({ try await producer.append(value: "x") }) else {
-                return #expect(Bool(false), "it is full")
-            }
-            guard case .busy = await error({ try await producer.send(value: "x") }) else {
-                return #expect(Bool(false), "it is full")
-            }
+            let appended = await error({ try await producer.append(value: "x") })
+            guard case .busy = appended else { return unexpected(appended) }
+            let sent = await error({ try await producer.send(value: "x") })
+            guard case .busy = sent else { return unexpected(sent) }
             let blocking = BlockingStore(store)
-            guard case .busy = await error({ _ = try blocking.send(producer, value: "x") }) else {
-                return #expect(Bool(false), "it is full")
-            }
+            let blocked = await error({ _ = try blocking.send(producer, value: "x") })
+            guard case .busy = blocked else { return unexpected(blocked) }
             try await lane.flush()
             #expect(try await producer.send(value: "y").offset == 1)
         }

@@ -53,7 +53,9 @@ struct Entry: Hashable, CustomStringConvertible {
     var key: String?
     var value: String?
 
-    init(_ offset: Int64, _ key: String? = nil, _ value: String?) {
+    init(_ offset: Int64, _ value: String?) { self.init(offset, nil, value) }
+
+    init(_ offset: Int64, _ key: String?, _ value: String?) {
         self.offset = offset
         self.key = key
         self.value = value
@@ -64,6 +66,15 @@ struct Entry: Hashable, CustomStringConvertible {
     }
 
     var description: String { "\(offset):\(key ?? "-")=\(value ?? "-")" }
+}
+
+extension Record {
+    var valueCount: Int? { value?.byteCount }
+
+    var keyBytes: [UInt8]? {
+        guard let key else { return nil }
+        return [UInt8](copying: key)
+    }
 }
 
 extension StreamStore {
@@ -97,7 +108,7 @@ extension StreamStore {
 }
 
 /// What `body` throws, as the library's error; nil when it throws none.
-func error(of body: () async throws -> Void) async -> StreamError? {
+func error(_ body: () async throws -> Void) async -> StreamError? {
     do {
         try await body()
         return nil
@@ -117,3 +128,39 @@ func turns(until condition: () -> Bool) async -> Bool {
     }
     return false
 }
+
+extension TemporaryDirectory {
+    /// Copies a store that may be in use, without its lock.
+    func copy(_ source: String, to name: String) throws {
+        try FileManager.default.copyItem(atPath: self(source), toPath: self(name))
+        try FileManager.default.removeItem(atPath: self("\(name)/LOCK"))
+    }
+
+    func remove(_ name: String) throws { try FileManager.default.removeItem(atPath: self(name)) }
+
+    func make(_ name: String) throws {
+        try FileManager.default.createDirectory(atPath: self(name), withIntermediateDirectories: true)
+    }
+
+    func write(_ text: String, to name: String) throws {
+        try text.write(toFile: self(name), atomically: false, encoding: .utf8)
+    }
+
+    func read(_ name: String) throws -> [UInt8] {
+        [UInt8](try Data(contentsOf: URL(fileURLWithPath: self(name))))
+    }
+
+    /// Inverts the bits of one byte.
+    func flip(_ name: String, at position: Int) throws {
+        var bytes = try read(name)
+        bytes[position] = ~bytes[position]
+        try Data(bytes).write(to: URL(fileURLWithPath: self(name)))
+    }
+
+    func names(in name: String) throws -> [String] {
+        try FileManager.default.contentsOfDirectory(atPath: self(name)).sorted()
+    }
+}
+
+/// Records that something else came than a test expected.
+func unexpected(_ error: StreamError?) { Issue.record("not as expected: \(String(describing: error))") }
