@@ -34,8 +34,10 @@ let package = Package(
     ],
     targets: [
         .systemLibrary(name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"]), .brew(["lz4"])]),
-        .systemLibrary(name: "CISAL", pkgConfig: "libisal", providers: [.apt(["libisal-dev"]), .brew(["isa-l"])]),
-        .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"]), .brew(["zstd"])]),
+        .systemLibrary(
+            name: "CISAL", pkgConfig: "libisal", providers: [.apt(["libisal-dev"]), .brew(["isa-l"])]),
+        .systemLibrary(
+            name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"]), .brew(["zstd"])]),
         .systemLibrary(
             name: "CSnappy", pkgConfig: "snappy", providers: [.apt(["libsnappy-dev"]), .brew(["snappy"])]),
         .target(name: "CSluiceSystem"),
@@ -61,13 +63,15 @@ let package = Package(
             dependencies: [
                 "Sluice", "SluiceFoundation", "SluiceLog", "SluiceCore",
                 .product(
-                    name: "ArgumentParser", package: "swift-argument-parser", condition: .when(traits: ["Tool"])),
+                    name: "ArgumentParser", package: "swift-argument-parser",
+                    condition: .when(traits: ["Tool"])),
             ],
             swiftSettings: settings),
 
         .testTarget(
             name: "SluiceLogTests", dependencies: ["SluiceLog", "SluiceTesting"], swiftSettings: settings),
-        .testTarget(name: "SluiceCoreTests", dependencies: ["SluiceCore", "SluiceLog"], swiftSettings: settings),
+        .testTarget(
+            name: "SluiceCoreTests", dependencies: ["SluiceCore", "SluiceLog"], swiftSettings: settings),
         .testTarget(
             name: "SluiceTests",
             dependencies: ["Sluice", "SluiceFoundation", "SluiceTesting", "SluiceCore", "SluiceLog"],

@@ -6,7 +6,8 @@ public enum LogError: Error, Hashable, Sendable {
     case io(IOError)
     /// The bytes may or may not survive: a sync failed, or the process that had them stopped.
     case indeterminate(reason: String)
-    /// Writing here has stopped until the store is opened again: an earlier call failed in a way that leaves doubt.
+    /// Writing here has stopped until the store is opened again: an earlier call failed in a way that leaves
+    /// doubt.
     case stopped(IOError)
     /// Bytes that were acknowledged are damaged.
     case corrupt(file: String, position: Int64, reason: String)
@@ -32,7 +33,8 @@ extension LogError: CustomStringConvertible {
         switch self {
         case .io(let error): "\(error.operation) of \(error.path) failed with error \(error.errno)"
         case .indeterminate(let reason): "indeterminate: \(reason)"
-        case .stopped(let error): "writing has stopped since \(error.operation) of \(error.path) failed (\(error.errno))"
+        case .stopped(let error):
+            "writing has stopped since \(error.operation) of \(error.path) failed (\(error.errno))"
         case .corrupt(let file, let position, let reason): "\(file) is damaged at byte \(position): \(reason)"
         case .offline(let reason): "off line: \(reason)"
         case .unknownTopic(let name): "there is no topic \(name)"
@@ -45,7 +47,8 @@ extension LogError: CustomStringConvertible {
         case .notADirectory(let path): "\(path) is not a directory"
         case .notAStore(let path, let reason): "\(path) is not a store: \(reason)"
         case .newerFormat(let path, let version): "\(path) has format \(version)"
-        case .locked(let path, let processID): "\(path) is locked by process \(processID.map(String.init) ?? "?")"
+        case .locked(let path, let processID):
+            "\(path) is locked by process \(processID.map(String.init) ?? "?")"
         case .closed: "the store is closed"
         }
     }

@@ -1,4 +1,5 @@
-// What a topic's configuration means to the engine. The layer above parses and prints it; here are plain numbers.
+// What a topic's configuration means to the engine. The layer above parses and prints it; here are plain
+// numbers.
 
 /// The part of a topic's configuration that the log obeys.
 public struct LogSettings: Sendable, Hashable {
@@ -26,7 +27,8 @@ public struct LogSettings: Sendable, Hashable {
 public struct VolumeConfiguration: Sendable {
     /// Bytes of each of the two journal files.
     public var journalBytes = 8 << 20
-    /// A partition with at least so many bytes to commit has its segment synced instead of journalled: written once.
+    /// A partition with at least so many bytes to commit has its segment synced instead of journalled:
+    /// written once.
     public var directBytes = 256 << 10
     /// W: bytes that may be written beyond what is known to be synced.
     public var windowBytes: Int64 = 16 << 20

@@ -14,7 +14,9 @@ package struct StorePaths: Sendable {
 
     package func manifest(_ number: Int) -> String { "\(manifest)/\(Self.padded(Int64(number), to: 6)).log" }
     package func journal(_ number: Int) -> String { "\(journal)/\(number)" }
-    package func partition(_ topic: String, _ partition: Int32) -> String { "\(topics)/\(topic)-\(partition)" }
+    package func partition(_ topic: String, _ partition: Int32) -> String {
+        "\(topics)/\(topic)-\(partition)"
+    }
     /// Where a deleted topic's directory waits for its removal: its name may be taken again meanwhile.
     package func leaving(_ topic: String, _ partition: Int32, _ id: UniqueID) -> String {
         "\(topics)/\(topic)-\(partition).\(id)-delete"
@@ -38,7 +40,8 @@ package struct SegmentPaths: Sendable {
     package var timeIndex: String { stem + ".timeindex" }
     package var all: [String] { [log, index, timeIndex] }
 
-    /// The base offset and the kind (`log`, `index`, `timeindex`) of a file of that name; nil when it is not a segment's.
+    /// The base offset and the kind (`log`, `index`, `timeindex`) of a file of that name; nil when it is not
+    /// a segment's.
     package static func parse(_ name: String) -> (baseOffset: Int64, kind: Substring)? {
         let parts = name.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
         guard parts.count == 2, parts[0].utf8.count == 20, let base = Int64(parts[0]), base >= 0,

@@ -1,11 +1,11 @@
 // What goes wrong while the machine runs.
 
 #if canImport(Darwin)
-    internal import Darwin
+internal import Darwin
 #elseif canImport(Glibc)
-    internal import Glibc
+internal import Glibc
 #elseif canImport(Musl)
-    internal import Musl
+internal import Musl
 #endif
 
 /// A call of the file system, as `SimulatedFileSystem` counts, traces and fails them.

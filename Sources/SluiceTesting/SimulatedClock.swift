@@ -1,3 +1,5 @@
+// The clock of a test: it moves only when it is told to.
+
 public import SluiceLog
 
 /// A clock that moves only when told to: the source of `Instant`s in a test.

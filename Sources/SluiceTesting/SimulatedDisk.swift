@@ -5,11 +5,11 @@
 //     Paths are resolved from the root, relative ones too; `.` and `..` are resolved in the text.
 
 #if canImport(Darwin)
-    internal import Darwin
+internal import Darwin
 #elseif canImport(Glibc)
-    internal import Glibc
+internal import Glibc
 #elseif canImport(Musl)
-    internal import Musl
+internal import Musl
 #endif
 internal import SluiceLog
 

@@ -9,20 +9,16 @@
 //
 // Not modelled: bits that rot (RecoveryTests do), two calls at the same time, a reader beside the writer.
 //
-// What must hold:
-//  (1) A record that was acknowledged as durable is there, at its offset, unless it was deleted.
-//  (2) One that was acknowledged as written is there after the death of the process.
-//  (3) A log has no hole, and nothing in it that was refused for certain.
-//  (4) An offset never changes its record, once it was read or acknowledged.
-//  (5) An atomic write is there as a whole or not at all.
-//  (6) What could be read on a durable topic is never taken back.
-//  (7) Batches of a producer in a partition are in the order of submission; when one is refused, so is what it
-//      had behind it.
-//  (8) Every batch and every request is answered once, unless the process died.
-//  (9) On a whole machine, everything is answered, appends succeed, and a close comes to its end.
-// (10) The catalogue is as it was acknowledged.
-// (11) A store that was closed has nothing to be mended, and a deep verification finds nothing.
-// (12) A segment's file holds whole batches and nothing else.
+// What must hold: (1) A record that was acknowledged as durable is there, at its offset, unless it was
+//  deleted. (2) One that was acknowledged as written is there after the death of the process. (3) A log has
+//  no hole, and nothing in it that was refused for certain. (4) An offset never changes its record, once it
+//  was read or acknowledged. (5) An atomic write is there as a whole or not at all. (6) What could be read on
+//  a durable topic is never taken back. (7) Batches of a producer in a partition are in the order of
+//  submission; when one is refused, so is what it had behind it. (8) Every batch and every request is
+//  answered once, unless the process died. (9) On a whole machine, everything is answered, appends succeed,
+//  and a close comes to its end. (10) The catalogue is as it was acknowledged. (11) A store that was closed
+//  has nothing to be mended, and a deep verification finds nothing. (12) A segment's file holds whole batches
+//  and nothing else.
 
 internal import SluiceLog
 

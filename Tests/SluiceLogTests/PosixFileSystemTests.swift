@@ -70,19 +70,19 @@ import Testing
     }
 
     #if os(Linux)
-        @Test func `a full disk is ENOSPC on the path`() throws {
-            let files = PosixFileSystem()
-            let file = try files.open("/dev/full", .write)
-            defer { files.close(file) }
-            let error = try ioFailure { _ = try files.write(file, at: 0, [ByteSlice(ByteBuffer([1]))]) }
-            #expect(error == IOError(operation: "write", path: "/dev/full", errno: ENOSPC))
-        }
+    @Test func `a full disk is ENOSPC on the path`() throws {
+        let files = PosixFileSystem()
+        let file = try files.open("/dev/full", .write)
+        defer { files.close(file) }
+        let error = try ioFailure { _ = try files.write(file, at: 0, [ByteSlice(ByteBuffer([1]))]) }
+        #expect(error == IOError(operation: "write", path: "/dev/full", errno: ENOSPC))
+    }
 
-        @Test func `the boot has the kernel's name`() throws {
-            let kernel = try String(contentsOfFile: "/proc/sys/kernel/random/boot_id", encoding: .utf8)
-            #expect(PosixFileSystem().bootID == kernel.trimmingCharacters(in: .whitespacesAndNewlines))
-            #expect(PosixFileSystem().bootID.utf8.count == 36)
-        }
+    @Test func `the boot has the kernel's name`() throws {
+        let kernel = try String(contentsOfFile: "/proc/sys/kernel/random/boot_id", encoding: .utf8)
+        #expect(PosixFileSystem().bootID == kernel.trimmingCharacters(in: .whitespacesAndNewlines))
+        #expect(PosixFileSystem().bootID.utf8.count == 36)
+    }
     #endif
 
     @Test func `threads read one file at once`() async throws {

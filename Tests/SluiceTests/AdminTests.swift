@@ -71,6 +71,14 @@ import Testing
                 for _ in 0..<8 { group.addTask { try await store.admin.ensureTopic("t", partitions: 2) } }
                 try await group.waitForAll()
             }
+            // Names that collide, at the same time: one of them is made.
+            let made = await withTaskGroup(of: Bool.self) { group in
+                for name in ["x.y", "x_y", "X.Y", "X_y"] {
+                    group.addTask { await error { try await store.admin.ensureTopic(name) } == nil }
+                }
+                return await group.reduce(0) { $0 + ($1 ? 1 : 0) }
+            }
+            #expect(made == 1)
             let id = try await store.admin.describeTopic("t").id
             try await store.admin.ensureTopic("t", partitions: 5, configuration: .init { $0.segmentBytes = 8192 })
             let topic = try await store.admin.describeTopic("t")

@@ -7,7 +7,7 @@ import Testing
     private struct Stop: Error {}
 
     private func withTopics(_ body: (StreamStore) async throws -> Void) async throws {
-        try await withStore { store in
+        try await withStore(quiet { $0.volume.journalBytes = 8 << 20 }) { store in
             try await store.admin.createTopic("a")
             try await store.admin.createTopic("b", partitions: 3)
             try await body(store)

@@ -2,19 +2,18 @@
 
 import Foundation
 import Sluice
-import Synchronization
 import Testing
 
 @Suite struct BlockingStoreTests {
     /// Runs `body` on threads of their own, and waits for them without blocking the cooperative pool.
     static func threads(_ count: Int, _ body: @escaping @Sendable (Int) throws -> Void) async throws {
-        let failure = Mutex<(any Error)?>(nil)
+        let failure = Shared<(any Error)?>(nil)
         await withTaskGroup(of: Void.self) { group in
             for index in 0..<count {
                 group.addTask {
                     await withCheckedContinuation { done in
                         let thread = Thread {
-                            do { try body(index) } catch { failure.withLock { $0 = $0 ?? error } }
+                            do { try body(index) } catch { failure.change { $0 = $0 ?? error } }
                             done.resume()
                         }
                         thread.start()
@@ -22,7 +21,7 @@ import Testing
                 }
             }
         }
-        if let error = failure.withLock({ $0 }) { throw error }
+        if let error = failure.value { throw error }
     }
 
     @Test func `every verb does what its asynchronous twin does`() async throws {
@@ -105,13 +104,13 @@ import Testing
             try await store.admin.createTopic("t")
             let producer = try await store.producer(for: "t", configuration: .init { $0.batchBytes = 2048 })
             let blocking = BlockingStore(store)
-            let receipts = Mutex<[Offset: String]>([:])
+            let receipts = Shared<[Offset: String]>([:])
             let each = 12
             async let threads: Void = Self.threads(16) { thread in
                 for index in 0..<each {
                     let value = "thread-\(thread) \(index)"
                     let offset = try blocking.send(producer, value: value).offset
-                    #expect(receipts.withLock { $0.updateValue(value, forKey: offset) } == nil)
+                    #expect(receipts.change { $0.updateValue(value, forKey: offset) } == nil)
                 }
             }
             try await withThrowingTaskGroup(of: Void.self) { group in
@@ -126,7 +125,7 @@ import Testing
                                 let ticket = try await producer.append(value: value)
                                 offset = try await producer.acknowledgement(of: ticket).offset
                             }
-                            #expect(receipts.withLock { $0.updateValue(value, forKey: offset) } == nil)
+                            #expect(receipts.change { $0.updateValue(value, forKey: offset) } == nil)
                         }
                     }
                 }
@@ -135,7 +134,7 @@ import Testing
             try await threads
             let entries = try await store.entries("t")
             #expect(entries.count == 80 * each)
-            let told = receipts.withLock { $0 }
+            let told = receipts.value
             for entry in entries { #expect(told[Offset(entry.offset)] == entry.value) }
             var last: [Substring: Int] = [:]
             for entry in entries {

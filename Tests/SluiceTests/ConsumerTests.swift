@@ -11,7 +11,8 @@ import Testing
         _ batches: [[String]], partitions: Int = 1, _ body: (StreamStore) async throws -> Void
     ) async throws {
         try await withStore { store in
-            try await store.admin.createTopic("t", partitions: partitions)
+            try await store.admin.createTopic(
+                "t", partitions: partitions, configuration: .init { $0.compression = .uncompressed })
             try await store.append(batches, to: "t")
             try await body(store)
         }

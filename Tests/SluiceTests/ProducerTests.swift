@@ -2,7 +2,6 @@
 
 import Sluice
 import SluiceCore
-import Synchronization
 import Testing
 
 @Suite struct ProducerTests {

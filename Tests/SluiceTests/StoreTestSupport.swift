@@ -164,3 +164,11 @@ extension TemporaryDirectory {
 
 /// Records that something else came than a test expected.
 func unexpected(_ error: StreamError?) { Issue.record("not as expected: \(String(describing: error))") }
+
+/// What tasks and threads of a test change together.
+final class Shared<Value: Sendable>: Sendable {
+    private let lock: Locked<Value>
+    init(_ value: Value) { lock = Locked(value) }
+    func change<R: Sendable>(_ body: @Sendable (inout Value) -> R) -> R { lock.withLock { body(&$0) } }
+    var value: Value { lock.withLock { $0 } }
+}

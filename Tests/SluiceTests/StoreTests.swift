@@ -2,7 +2,6 @@
 
 import Sluice
 import SluiceTesting
-import Synchronization
 import Testing
 
 @Suite struct StoreTests {
@@ -66,14 +65,14 @@ import Testing
 
     /// What a store should hold, as the tasks learned it: by partition, offset and value.
     private final class Model: Sendable {
-        let topics = Mutex<[TopicPartition: [Offset: String]]>([:])
+        let topics = Shared<[TopicPartition: [Offset: String]]>([:])
         /// What was written to `a` and `c` at once.
-        let atomic = Mutex<Set<String>>([])
+        let atomic = Shared<Set<String>>([])
 
-        func addAtomic(_ value: String) { atomic.withLock { _ = $0.insert(value) } }
+        func addAtomic(_ value: String) { atomic.change { _ = $0.insert(value) } }
 
         func add(_ receipt: RecordMetadata, _ value: String) {
-            let before = topics.withLock { $0[receipt.topicPartition, default: [:]].updateValue(value, forKey: receipt.offset) }
+            let before = topics.change { $0[receipt.topicPartition, default: [:]].updateValue(value, forKey: receipt.offset) }
             #expect(before == nil, "an offset was given twice")
         }
     }
@@ -148,8 +147,8 @@ import Testing
     }
 
     private func check(_ store: StreamStore, _ model: Model) async throws {
-        let atomic = model.atomic.withLock { $0 }
-        let told = model.topics.withLock { $0 }
+        let atomic = model.atomic.value
+        let told = model.topics.value
         var inA: Set<String> = []
         var inC: Set<String> = []
         for (index, name) in ["a", "b", "c"].enumerated() {

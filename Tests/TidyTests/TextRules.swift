@@ -45,8 +45,10 @@ let textRules = [
         repository.files.filter { !$0.path.hasSuffix(".md") }.flatMap { file in
             file.lines.indices.filter { file.lines[$0].utf8.count > Allowed.maxColumns }.compactMap { index in
                 let columns = file.lines[index].count
-                let message = "\(columns) columns are over \(Allowed.maxColumns)"
-                return columns > Allowed.maxColumns ? Finding(file, index + 1, message) : nil
+                // A message is not cut in two for a few columns.
+                let isMessage = file.lines[index].drop { " +".contains($0) }.hasPrefix("\"")
+                let limit = isMessage ? Allowed.maxColumnsOfMessage : Allowed.maxColumns
+                return columns > limit ? Finding(file, index + 1, "\(columns) columns are over \(limit)") : nil
             }
         }
     },

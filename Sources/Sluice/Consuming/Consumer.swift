@@ -2,7 +2,6 @@
 
 import ServiceLifecycle
 import SluiceLog
-import Synchronization
 
 /// Reads partitions, batch by batch. One loop at a time.
 ///
@@ -27,8 +26,8 @@ public final class Consumer: AsyncSequence, Sendable {
     private var engine: StoreEngine { lease.engine }
     private let maxBytes: Int
     private let numbers: [Int]
-    private let state: Mutex<ConsumerState>
-    private let bell = Mutex(Bell())
+    private let state: Locked<ConsumerState>
+    private let bell = Locked(Bell())
     private let watcher: ConsumerWatcher
     /// The partitions that it reads, in the order given.
     public let assignment: [TopicPartition]
@@ -38,7 +37,7 @@ public final class Consumer: AsyncSequence, Sendable {
         maxBytes = configuration.maxBatchBytes
         assignment = partitions.map(\.topicPartition)
         numbers = partitions.map(\.number)
-        state = Mutex(ConsumerState(partitions))
+        state = Locked(ConsumerState(partitions))
         watcher = ConsumerWatcher()
         watcher.consumer = self
         lease.engine.watch(numbers, watcher)

@@ -1,8 +1,12 @@
 // The end of an engine: closed, or dropped with the last that used it.
 
 import SluiceLog
+import Synchronization
 
 extension StoreEngine {
+    /// The close begins: from now on nothing new is taken.
+    func refuse() { isClosed.store(true, ordering: .relaxed) }
+
     /// Finishes what was submitted, syncs, records the close, and gives the directory back. To be called once.
     nonisolated(nonsending) func close() async -> Result<Void, StreamError> {
         let waiter = Waiter<Void>()
@@ -13,13 +17,14 @@ extension StoreEngine {
         let result = await waiter.value()
         let done = Waiter<Void>()
         // Joining waits for threads: not in the cooperative pool.
-        guard Thread.start("sluice-close", { [self] in
+        guard let thread = Thread.start("sluice-close", { [self] in
             stopThreads()
             done.resume(.success(()))
-        }) != nil else {
+        }) else {
             stopThreads()
             return result
         }
+        thread.detach()
         _ = await done.value()
         return result
     }
@@ -29,10 +34,12 @@ extension StoreEngine {
         guard !lock.withLock({ isStopping }) else { return }
         Self.leaving.began()
         // This may be one of the threads that are to be joined.
-        guard Thread.start("sluice-abandon", { [self] in
+        let thread = Thread.start("sluice-abandon") { [self] in
             stopThreads()
             Self.leaving.ended()
-        }) != nil else { return Self.leaving.ended() }
+        }
+        guard let thread else { return Self.leaving.ended() }
+        thread.detach()
     }
 
     private func stopThreads() {

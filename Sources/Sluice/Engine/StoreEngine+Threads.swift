@@ -150,10 +150,10 @@ extension StoreEngine {
     /// no other thread is involved. For callers without async.
     func helping<Value>(_ submit: () throws(StreamError) -> Waiter<Value>) throws(StreamError) -> Value {
         // Counted before the answer is asked for: whoever gives it afterwards sees a helper, and rings.
-        helpers.add(1, ordering: .relaxed)
+        helpers.add(1, ordering: .sequentiallyConsistent)
         lock.withLock { helpersFree += 1 }
         defer {
-            helpers.subtract(1, ordering: .relaxed)
+            helpers.subtract(1, ordering: .sequentiallyConsistent)
             lock.withLock {
                 helpersFree -= 1
                 ring()

@@ -5,6 +5,7 @@
 // (4) Producers are called without the lock; they may call back in.
 
 import Logging
+import SluiceCore
 import SluiceLog
 import Synchronization
 
@@ -27,6 +28,8 @@ final class StoreEngine: @unchecked Sendable {
     @exclusivity(unchecked) var volume: Volume
     @exclusivity(unchecked) private var sinks: [UInt32: WeakSink] = [:]
     @exclusivity(unchecked) private var requests: [UInt64: @Sendable (Result<Int64, LogError>) -> Void] = [:]
+    /// Topics that are being made, by what collides with their names, and who else waits for that.
+    @exclusivity(unchecked) private var creations: [String: (name: String, others: [Waiter<Int64>])] = [:]
     @exclusivity(unchecked) private var watchers: [Int: [ObjectIdentifier: any PartitionWatcher]] = [:]
     @exclusivity(unchecked) private var areWatchersGone = false
     @exclusivity(unchecked) private var nextSink: UInt32 = 0
@@ -153,7 +156,7 @@ final class StoreEngine: @unchecked Sendable {
         lock.unlock()
         delivery.deliver(logger)
         // Asked after the delivery: a helper that came in between and found no answer yet has counted itself before.
-        if helpers.load(ordering: .relaxed) > 0 { lock.withLock { helperBell.broadcast() } }
+        if helpers.load(ordering: .sequentiallyConsistent) > 0 { lock.withLock { helperBell.broadcast() } }
     }
 
     func ring() {
@@ -215,7 +218,7 @@ final class StoreEngine: @unchecked Sendable {
         timer.schedule(at: deadline) { [weak self] in
             action()
             guard let self else { return }
-            if helpers.load(ordering: .relaxed) > 0 { lock.withLock { helperBell.broadcast() } }
+            if helpers.load(ordering: .sequentiallyConsistent) > 0 { lock.withLock { helperBell.broadcast() } }
         }
     }
 
@@ -280,5 +283,47 @@ final class StoreEngine: @unchecked Sendable {
             }
         }
         return waiter
+    }
+
+    /// Makes a topic, or joins the one who is making it.
+    ///
+    /// - Parameter isEnsured: whether a topic of that name will do, also one that is there already.
+    /// - Throws: `topicExists` with the name that is in the way.
+    func create(
+        _ name: String, isEnsured: Bool, _ body: (inout Volume, UInt64) throws(LogError) -> Void
+    ) throws(LogError) -> Waiter<Int64> {
+        let waiter = Waiter<Int64>()
+        let collision = TopicName.collisionKey(name)
+        try withVolume { volume throws(LogError) in
+            if let other = volume.topics.first(where: { TopicName.collisionKey($0.name) == collision }) {
+                guard isEnsured, other.name == name else { throw .topicExists(other.name) }
+                return waiter.resume(.success(Int64(other.partitions)))
+            }
+            if let other = creations[collision]?.name {
+                guard isEnsured, other == name else { throw .topicExists(other) }
+                creations[collision]?.others.append(waiter)
+                return
+            }
+            nextRequest += 1
+            let id = nextRequest
+            creations[collision] = (name, [])
+            requests[id] = { [weak self] result in
+                let answer = result.mapError { StreamError($0, at: nil) }
+                let others = self?.endCreation(collision) ?? []
+                for waiter in [waiter] + others { waiter.resume(answer) }
+            }
+            do throws(LogError) {
+                try body(&volume, id)
+            } catch {
+                requests[id] = nil
+                creations[collision] = nil
+                throw error
+            }
+        }
+        return waiter
+    }
+
+    private func endCreation(_ collision: String) -> [Waiter<Int64>] {
+        lock.withLock { creations.removeValue(forKey: collision)?.others ?? [] }
     }
 }

@@ -8,7 +8,7 @@ import Darwin
 import CSluiceSystem
 package import SluiceLog
 
-/// A running thread. Whoever started it joins it.
+/// A running thread. Whoever started it joins it, or lets it go.
 struct Thread: @unchecked Sendable {
     // A plain identifier, which may be used from any thread.
     private let id: pthread_t
@@ -33,6 +33,9 @@ struct Thread: @unchecked Sendable {
 
     /// Waits for its end.
     func join() { pthread_join(id, nil) }
+
+    /// Nobody will wait for its end.
+    func detach() { pthread_detach(id) }
 
     private final class Body {
         let name: String

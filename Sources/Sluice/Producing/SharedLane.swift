@@ -6,7 +6,6 @@
 // is locked to submit another. Who comes with such news and finds the lock taken leaves it to the holder.
 
 import SluiceLog
-import Synchronization
 
 final class SharedLane: @unchecked Sendable {
     private let core: ProducerCore
@@ -16,7 +15,7 @@ final class SharedLane: @unchecked Sendable {
     /// With a linger: when each partition's open batch is to leave; a partition in it has one timer.
     @exclusivity(unchecked) private var lingering: [Int: Int64] = [:]
     /// Partitions that have become idle and whose open batch may leave.
-    private let idle = Mutex<[Int]>([])
+    private let idle = Locked<[Int]>([])
 
     init(_ core: ProducerCore) {
         self.core = core

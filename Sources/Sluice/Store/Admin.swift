@@ -30,23 +30,14 @@ public struct Admin: Sendable {
     public nonisolated(nonsending) func createTopic(
         _ name: String, partitions: Int = 1, configuration: TopicConfiguration = .init()
     ) async throws(StreamError) {
-        try configuration.validate()
-        _ = try await create(name, partitions, configuration.settings).value().get()
+        _ = try await create(name, partitions, configuration, isEnsured: false).value().get()
     }
 
     /// Makes a topic when it is missing; never alters one that is there.
     public nonisolated(nonsending) func ensureTopic(
         _ name: String, partitions: Int = 1, configuration: TopicConfiguration = .init()
     ) async throws(StreamError) {
-        try engine.checkOpen()
-        if engine.read({ $0.topic(name) != nil }) { return }
-        do throws(StreamError) {
-            try await createTopic(name, partitions: partitions, configuration: configuration)
-        } catch {
-            // Someone else made it meanwhile.
-            if case .topicExists = error, engine.read({ $0.topic(name) != nil }) { return }
-            throw error
-        }
+        _ = try await create(name, partitions, configuration, isEnsured: true).value().get()
     }
 
     /// Every topic, by name.
@@ -145,21 +136,26 @@ public struct Admin: Sendable {
 
     // MARK: Shared with the blocking form
 
-    func create(_ name: String, _ partitions: Int, _ settings: TopicSettings) throws(StreamError) -> Waiter<Int64> {
+    func create(
+        _ name: String, _ partitions: Int, _ configuration: TopicConfiguration, isEnsured: Bool
+    ) throws(StreamError) -> Waiter<Int64> {
+        try engine.checkOpen()
+        try configuration.validate()
         if let reason = TopicName.check(name) { throw .illegalTopicName(name, reason: reason) }
         guard (1...Limits.partitionsPerTopic).contains(partitions) else {
             throw .illegalConfiguration(
                 key: "partitions", value: "\(partitions)", reason: "accepted: 1 to \(Limits.partitionsPerTopic)")
         }
-        let collision = TopicName.collisionKey(name)
-        return try request { volume, id throws(LogError) in
-            if let other = volume.topics.first(where: { TopicName.collisionKey($0.name) == collision }) {
-                throw .topicExists(other.name)
+        let settings = configuration.settings
+        do throws(LogError) {
+            return try engine.create(name, isEnsured: isEnsured) { volume, id throws(LogError) in
+                var random = SystemRandomNumberGenerator()
+                try volume.createTopic(
+                    name, id: UniqueID(using: &random), partitions: partitions, settings: settings.stored,
+                    log: settings.log, request: id)
             }
-            var random = SystemRandomNumberGenerator()
-            try volume.createTopic(
-                name, id: UniqueID(using: &random), partitions: partitions, settings: settings.stored,
-                log: settings.log, request: id)
+        } catch {
+            throw StreamError(error, at: nil)
         }
     }
 

@@ -2,7 +2,6 @@
 
 import SluiceCore
 import SluiceLog
-import Synchronization
 
 /// Collects the appends of one atomic write. What it holds is appended when the closure that was given it returns.
 public struct AtomicWrite: ~Copyable {
@@ -110,7 +109,7 @@ final class AtomicSink: BatchSink, Sendable {
         var next: UInt64 = 0
         var writes: [UInt64: Write] = [:]
     }
-    private let state = Mutex(State())
+    private let state = Locked(State())
 
     func start(_ engine: StoreEngine) {
         let number = engine.register(self)

@@ -35,9 +35,8 @@ public struct BlockingStore: Sendable {
     public func createTopic(
         _ name: String, partitions: Int = 1, configuration: TopicConfiguration = .init()
     ) throws(StreamError) {
-        try configuration.validate()
         _ = try store.engine.helping { () throws(StreamError) in
-            try store.admin.create(name, partitions, configuration.settings)
+            try store.admin.create(name, partitions, configuration, isEnsured: false)
         }
     }
 
@@ -45,9 +44,9 @@ public struct BlockingStore: Sendable {
     public func ensureTopic(
         _ name: String, partitions: Int = 1, configuration: TopicConfiguration = .init()
     ) throws(StreamError) {
-        try store.engine.checkOpen()
-        if store.engine.read({ $0.topic(name) != nil }) { return }
-        try createTopic(name, partitions: partitions, configuration: configuration)
+        _ = try store.engine.helping { () throws(StreamError) in
+            try store.admin.create(name, partitions, configuration, isEnsured: true)
+        }
     }
 
     /// As `Admin.deleteTopic`.

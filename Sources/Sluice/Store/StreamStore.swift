@@ -4,7 +4,6 @@ import Logging
 public import ServiceLifecycle
 import SluiceCore
 import SluiceLog
-import Synchronization
 
 /// A store in one directory: topics, their records, nothing to run beside it.
 ///
@@ -22,8 +21,8 @@ public final class StreamStore: Streams, Service {
     let engine: StoreEngine
     let lease: EngineLease
     /// Producers that may hold records, to be flushed at the close.
-    private let producers = Mutex<[WeakProducer]>([])
-    private let closing = Mutex(Closing())
+    private let producers = Locked<[WeakProducer]>([])
+    private let closing = Locked(Closing())
     let atomicSink = AtomicSink()
 
     /// The directory, as it was given.
@@ -175,7 +174,7 @@ public final class StreamStore: Streams, Service {
             _ = await waiter.value()
             return
         }
-        engine.isClosed.store(true, ordering: .relaxed)
+        engine.refuse()
         var failure: StreamError?
         for producer in producers.withLock({ $0.compactMap(\.producer) }) {
             do throws(StreamError) {

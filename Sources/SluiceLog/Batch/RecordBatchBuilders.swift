@@ -1,7 +1,7 @@
 // A builder for each partition of a topic, made when the first record for it comes.
 //
-// (1) Builders stay where they are: a record is appended through an address, without a retain, a check for exclusive
-// access or a copy. (2) One owner at a time; `~Copyable` says so.
+// (1) Builders stay where they are: a record is appended through an address, without a retain, a check for
+// exclusive access or a copy. (2) One owner at a time; `~Copyable` says so.
 
 /// Builders by partition number.
 public struct RecordBatchBuilders: ~Copyable, @unchecked Sendable {
@@ -30,7 +30,8 @@ public struct RecordBatchBuilders: ~Copyable, @unchecked Sendable {
     /// Makes places for partitions that have been added.
     public mutating func grow(to newCount: Int) {
         guard newCount > count else { return }
-        let larger = UnsafeMutablePointer<UnsafeMutablePointer<RecordBatchBuilder>?>.allocate(capacity: newCount)
+        let larger = UnsafeMutablePointer<UnsafeMutablePointer<RecordBatchBuilder>?>.allocate(
+            capacity: newCount)
         larger.initialize(repeating: nil, count: newCount)
         larger.update(from: slots, count: count)
         slots.deallocate()
@@ -56,7 +57,8 @@ public struct RecordBatchBuilders: ~Copyable, @unchecked Sendable {
     ) -> Bool {
         precondition(partition >= 0 && partition < count)
         if slots[partition] == nil { make(partition) }
-        return slots[partition]!.pointee.append(timestamp: timestamp, key: key, value: value, headers: headers)
+        return slots[partition]!.pointee.append(
+            timestamp: timestamp, key: key, value: value, headers: headers)
     }
 
     @inline(never)
@@ -67,7 +69,9 @@ public struct RecordBatchBuilders: ~Copyable, @unchecked Sendable {
     }
 
     /// Seals the partition's batch and leaves its builder empty; nil when it is empty.
-    public mutating func seal(_ partition: Int, _ codec: Codec, with context: inout CodecContext) -> SealedBatch? {
+    public mutating func seal(_ partition: Int, _ codec: Codec, with context: inout CodecContext)
+        -> SealedBatch?
+    {
         guard let builder = slots[partition], !builder.pointee.isEmpty else { return nil }
         return builder.pointee.seal(codec, with: &context)
     }

@@ -82,11 +82,15 @@ extension RawSpan {
         guard byteCount == other.byteCount else { return false }
         var index = 0
         while index + 8 <= byteCount {
-            guard bigEndian(UInt64.self, at: index) == other.bigEndian(UInt64.self, at: index) else { return false }
+            guard bigEndian(UInt64.self, at: index) == other.bigEndian(UInt64.self, at: index) else {
+                return false
+            }
             index += 8
         }
         while index < byteCount {
-            guard bigEndian(UInt8.self, at: index) == other.bigEndian(UInt8.self, at: index) else { return false }
+            guard bigEndian(UInt8.self, at: index) == other.bigEndian(UInt8.self, at: index) else {
+                return false
+            }
             index += 1
         }
         return true

@@ -1,7 +1,9 @@
-// Small records as bytes: what the manifest and the journal's entry tables are made of. Big-endian, no padding.
+// Small records as bytes: what the manifest and the journal's entry tables are made of. Big-endian, no
+// padding.
 //
-// (1) The writer appends to an array: for records of some hundred bytes, never on the path of a batch. (2) The reader
-// checks each length against what is left before it reads or allocates, and throws; it never traps.
+// (1) The writer appends to an array: for records of some hundred bytes, never on the path of a batch. (2)
+// The reader checks each length against what is left before it reads or allocates, and throws; it never
+// traps.
 
 /// The bytes of a record end early or do not make sense. The caller adds file and position.
 package struct MalformedRecord: Error, Hashable {
@@ -52,7 +54,8 @@ package struct BinaryReader {
 
     package var left: Int { bytes.endIndex - position }
 
-    package mutating func integer<T: FixedWidthInteger>(_ type: T.Type = T.self) throws(MalformedRecord) -> T {
+    package mutating func integer<T: FixedWidthInteger>(_ type: T.Type = T.self) throws(MalformedRecord) -> T
+    {
         let size = MemoryLayout<T>.size
         guard left >= size else { throw MalformedRecord(reason: "an integer of \(size) bytes is cut short") }
         var value: T = 0
@@ -65,7 +68,9 @@ package struct BinaryReader {
 
     package mutating func string() throws(MalformedRecord) -> String {
         let length = Int(try integer(UInt32.self))
-        guard length <= left else { throw MalformedRecord(reason: "a string of \(length) bytes is cut short") }
+        guard length <= left else {
+            throw MalformedRecord(reason: "a string of \(length) bytes is cut short")
+        }
         defer { position += length }
         guard let text = String(validating: bytes[position..<(position + length)], as: UTF8.self) else {
             throw MalformedRecord(reason: "a string is not UTF-8")

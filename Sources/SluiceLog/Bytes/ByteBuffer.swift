@@ -1,12 +1,14 @@
 // Owned raw memory of a fixed capacity, and slices of it.
 //
-// (1) The memory is allocated once and freed with the object. (2) `count <= capacity`; bytes below `count` are initialised.
-// (3) Not synchronised: one owner writes; when it has been handed over (to the volume, to a reader) nobody writes.
+// (1) The memory is allocated once and freed with the object. (2) `count <= capacity`; bytes below `count`
+// are initialised. (3) Not synchronised: one owner writes; when it has been handed over (to the volume, to a
+// reader) nobody writes.
 
 /// A block of bytes on the heap with a fixed capacity: what batches are built in, read into and written from.
 ///
-/// A class, since a batch travels from a producer through the volume's queue to a thread that writes it, and several
-/// parties hold it for a while. `@unchecked Sendable`: see (3); hand-over happens under the volume's lock.
+/// A class, since a batch travels from a producer through the volume's queue to a thread that writes it, and
+/// several parties hold it for a while. `@unchecked Sendable`: see (3); hand-over happens under the volume's
+/// lock.
 public final class ByteBuffer: @unchecked Sendable {
     @usableFromInline package let base: UnsafeMutableRawPointer
     /// The number of bytes that fit.

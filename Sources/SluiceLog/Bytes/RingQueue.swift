@@ -1,7 +1,7 @@
 // A first-in first-out queue in one array that wraps around.
 //
-// (1) No allocation once it has grown to what is needed. (2) Emptied, it keeps at most `keptSlots`: a partition that was
-// busy once does not hold memory for ever.
+// (1) No allocation once it has grown to what is needed. (2) Emptied, it keeps at most `keptSlots`: a
+// partition that was busy once does not hold memory for ever.
 
 /// A queue with constant-time ends.
 struct RingQueue<Element> {

@@ -10,9 +10,11 @@ public struct UniqueID: Hashable, Sendable, CustomStringConvertible {
         self.low = low
     }
 
-    /// A new one. Never all zero, nor 0…01, which mean something else to Kafka's clients; never with a leading '-'.
+    /// A new one. Never all zero, nor 0…01, which mean something else to Kafka's clients; never with a
+    /// leading '-'.
     package init(using random: inout some RandomNumberGenerator) {
-        // The top two bits are cleared: the text then never begins with '-', which command lines take for an option.
+        // The top two bits are cleared: the text then never begins with '-', which command lines take for an
+        // option.
         high = random.next() >> 2 | 1
         low = random.next()
     }
@@ -25,7 +27,8 @@ public struct UniqueID: Hashable, Sendable, CustomStringConvertible {
         for digit in 0..<22 {
             var value: UInt64 = 0
             for bit in (digit * 6)..<(digit * 6 + 6) {
-                let one = bit < 64 ? high >> (63 - UInt64(bit)) & 1 : bit < 128 ? low >> (127 - UInt64(bit)) & 1 : 0
+                let one =
+                    bit < 64 ? high >> (63 - UInt64(bit)) & 1 : bit < 128 ? low >> (127 - UInt64(bit)) & 1 : 0
                 value = value << 1 | one
             }
             text.append(alphabet[Int(value)])

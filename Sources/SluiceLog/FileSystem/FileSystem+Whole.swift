@@ -36,7 +36,8 @@ extension FileSystem {
     }
 
     /// Writes all bytes or throws.
-    package func writeAll(_ file: FileID, at position: Int64, _ bytes: [UInt8], path: String) throws(IOError) {
+    package func writeAll(_ file: FileID, at position: Int64, _ bytes: [UInt8], path: String) throws(IOError)
+    {
         guard !bytes.isEmpty else { return }
         if let error = writeFully(file, at: position, [ByteSlice(ByteBuffer(bytes))]).error { throw error }
     }

@@ -1,8 +1,9 @@
 // The lower waist: every byte that the engine reads or writes passes through here.
 //
-// (1) Files are integers (`FileID`), not objects: a handle that is `~Copyable` behind an existential does not compile on
-//     Swift 6.3. (2) Calls are synchronous and may be made from several threads at once; two writers of one file are the
-//     caller's error. (3) Nothing here retries but EINTR. (4) Paths are strings, absolute or relative to the process.
+// (1) Files are integers (`FileID`), not objects: a handle that is `~Copyable` behind an existential does not
+//     compile on Swift 6.3. (2) Calls are synchronous and may be made from several threads at once; two
+//     writers of one file are the caller's error. (3) Nothing here retries but EINTR. (4) Paths are strings,
+//     absolute or relative to the process.
 
 /// An open file, from `open` or `lock` until `close`.
 ///
@@ -78,21 +79,25 @@ public protocol FileSystem: AnyObject, Sendable {
     /// Opens a file. A new file's name is durable only after `syncDirectory` of its directory.
     func open(_ path: String, _ mode: OpenMode) throws(IOError) -> FileID
     func close(_ file: FileID)
-    /// Reads up to `count` bytes at `position` to `buffer[offset...]`, and returns how many: fewer only at the end of the file.
-    /// `offset + count` is at most the buffer's capacity; its `count` grows to cover what was read.
-    func read(_ file: FileID, at position: Int64, into buffer: ByteBuffer, offset: Int, count: Int) throws(IOError) -> Int
+    /// Reads up to `count` bytes at `position` to `buffer[offset...]`, and returns how many: fewer only at
+    /// the end of the file. `offset + count` is at most the buffer's capacity; its `count` grows to cover
+    /// what was read.
+    func read(_ file: FileID, at position: Int64, into buffer: ByteBuffer, offset: Int, count: Int)
+        throws(IOError) -> Int
     /// As `read`, but nil when that would wait for the disk.
     func readNoWait(
         _ file: FileID, at position: Int64, into buffer: ByteBuffer, offset: Int, count: Int
     ) throws(IOError) -> Int?
-    /// Writes the slices one after another at `position` and returns the bytes written, which may be fewer (then the
-    /// next call tells why). Throws when not one byte could be written.
+    /// Writes the slices one after another at `position` and returns the bytes written, which may be fewer
+    /// (then the next call tells why). Throws when not one byte could be written.
     func write(_ file: FileID, at position: Int64, _ slices: [ByteSlice]) throws(IOError) -> Int
     func size(_ file: FileID) throws(IOError) -> Int64
     func truncate(_ file: FileID, to size: Int64) throws(IOError)
-    /// fdatasync(2): contents and size are on the medium on return. After a failure nothing is known of what was written.
+    /// fdatasync(2): contents and size are on the medium on return. After a failure nothing is known of what
+    /// was written.
     func sync(_ file: FileID) throws(IOError)
-    /// Writes back what is dirty on the file system of `file`, so that many `sync`s after it are cheap. Promises nothing.
+    /// Writes back what is dirty on the file system of `file`, so that many `sync`s after it are cheap.
+    /// Promises nothing.
     func writeBack(_ file: FileID)
     /// Names made, renamed and removed in the directory are on the medium on return.
     func syncDirectory(_ path: String) throws(IOError)

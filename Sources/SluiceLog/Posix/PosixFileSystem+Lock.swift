@@ -1,11 +1,11 @@
 // Who has the store, and on which boot of the machine.
 
 #if canImport(Darwin)
-    internal import Darwin
+internal import Darwin
 #elseif canImport(Glibc)
-    internal import Glibc
+internal import Glibc
 #elseif canImport(Musl)
-    internal import Musl
+internal import Musl
 #endif
 internal import CSluiceSystem
 
@@ -49,21 +49,21 @@ extension PosixFileSystem {
     static func readBootID() -> String {
         let name = ByteBuffer(capacity: 64)
         #if os(Linux)
-            guard let file = try? systemOpen("/proc/sys/kernel/random/boot_id", O_RDONLY) else {
-                return "unknown"
-            }
-            defer { systemClose(file) }
-            let count = name.receive(at: 0, count: name.capacity) {
-                pread(file, $0.baseAddress!, $0.count, 0)
-            }
+        guard let file = try? systemOpen("/proc/sys/kernel/random/boot_id", O_RDONLY) else {
+            return "unknown"
+        }
+        defer { systemClose(file) }
+        let count = name.receive(at: 0, count: name.capacity) {
+            pread(file, $0.baseAddress!, $0.count, 0)
+        }
         #else
-            let count = name.receive(at: 0, count: name.capacity) { memory in
-                var count = memory.count
-                guard sysctlbyname("kern.bootsessionuuid", memory.baseAddress, &count, nil, 0) == 0 else {
-                    return 0
-                }
-                return count
+        let count = name.receive(at: 0, count: name.capacity) { memory in
+            var count = memory.count
+            guard sysctlbyname("kern.bootsessionuuid", memory.baseAddress, &count, nil, 0) == 0 else {
+                return 0
             }
+            return count
+        }
         #endif
         guard count > 0 else { return "unknown" }
         return String(decoding: name.array.prefix { $0 > UInt8(ascii: " ") }, as: UTF8.self)

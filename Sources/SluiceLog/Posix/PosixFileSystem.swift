@@ -6,11 +6,11 @@
 //     caller's error.
 
 #if canImport(Darwin)
-    internal import Darwin
+internal import Darwin
 #elseif canImport(Glibc)
-    internal import Glibc
+internal import Glibc
 #elseif canImport(Musl)
-    internal import Musl
+internal import Musl
 #endif
 internal import CSluiceSystem
 internal import Synchronization

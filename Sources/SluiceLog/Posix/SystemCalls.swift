@@ -2,11 +2,11 @@
 // call.
 
 #if canImport(Darwin)
-    internal import Darwin
+internal import Darwin
 #elseif canImport(Glibc)
-    internal import Glibc
+internal import Glibc
 #elseif canImport(Musl)
-    internal import Musl
+internal import Musl
 #endif
 
 /// Makes a system call until it is not interrupted, and returns what it returned; -1 becomes an `IOError`.

@@ -42,7 +42,8 @@ struct DeepCheck {
             if fault == nil, crc != sealed.crc { fault = "its checksum differs from the seal's" }
             if fault == nil, batches != sealed.batches || offset != sealed.endOffset {
                 fault =
-                    "it holds \(batches) batches up to offset \(offset), the seal says \(sealed.batches) and \(sealed.endOffset)"
+                    "it holds \(batches) batches up to offset \(offset), the seal says \(sealed.batches) and "
+                    + "\(sealed.endOffset)"
             }
             if let fault { report.findings.append(.sealBroken(file: paths.log, reason: fault)) }
         } catch {

@@ -53,17 +53,21 @@ extension RecoveryFinding: CustomStringConvertible {
     public var description: String {
         switch self {
         case .torn(let file, let position, let bytes):
-            "torn tail: \(bytes) bytes at \(position) of \(file) are not a whole batch; never acknowledged, cut off"
+            "torn tail: \(bytes) bytes at \(position) of \(file) are not a whole batch; they were never "
+                + "acknowledged, and go to the quarantine"
         case .hole(let file, let position, let bytes):
-            "hole: writes before \(position) of \(file) were lost with the power; \(bytes) bytes cut off, none durable"
+            "hole: writes at \(position) of \(file) were lost with the power; the \(bytes) bytes from there on, "
+                + "none of them acknowledged as durable, go to the quarantine"
         case .restored(let file, let position, let bytes):
             "restored: \(bytes) bytes at \(position) of \(file) came from the journal"
         case .corrupt(let file, let position, let reason):
-            "CORRUPT: \(file) is damaged at byte \(position): \(reason); the partition takes no appends until records up to there are deleted"
+            "CORRUPT: \(file) is damaged at byte \(position): \(reason); the partition takes no appends until "
+                + "records up to there are deleted"
         case .offline(let topic, let partition, let reason): "OFF LINE: \(topic)-\(partition): \(reason)"
         case .sealBroken(let file, let reason): "CORRUPT: \(file) is not what was sealed: \(reason)"
         case .offsetsSkipped(let topic, let partition, let from, let to):
-            "\(topic)-\(partition): offsets \(from) to \(to - 1) are skipped; they may have been given out before power was lost"
+            "\(topic)-\(partition): offsets \(from) to \(to - 1) are skipped; they may have been given out before "
+                + "power was lost"
         case .tornManifest(let bytes):
             "the manifest ends in \(bytes) bytes of a write that was never acknowledged"
         case .unreferenced(let path): "\(path) belongs to nothing and is left alone"

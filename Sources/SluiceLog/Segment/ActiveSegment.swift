@@ -3,12 +3,13 @@
 //   .index      8-byte entries, big-endian:   | relative offset i32 | position i32 |
 //   .timeindex  12-byte entries, big-endian:  | timestamp i64 | relative offset i32 |
 //
-// An index entry names the last offset of a batch and the position where that batch begins; a time entry the greatest
-// timestamp so far and the last offset of the batch that brought it. One of each at most per index.interval.bytes.
+// An index entry names the last offset of a batch and the position where that batch begins; a time entry the
+// greatest timestamp so far and the last offset of the batch that brought it. One of each at most per
+// index.interval.bytes.
 //
-// (1) Positions and relative offsets rise strictly, timestamps too. (2) Both files can be rebuilt from the log and are
-// never synced. (3) An entry may be missing: a look-up then reads a little more of the log. (4) Entries wait in memory,
-// at most `unflushedEntries`, and go to the files with a later write.
+// (1) Positions and relative offsets rise strictly, timestamps too. (2) Both files can be rebuilt from the
+// log and are never synced. (3) An entry may be missing: a look-up then reads a little more of the log. (4)
+// Entries wait in memory, at most `unflushedEntries`, and go to the files with a later write.
 
 /// One entry of an offset index.
 package struct IndexEntry: Hashable, Sendable {
@@ -130,7 +131,8 @@ extension TimeIndexEntry {
 extension IndexTail {
     package var isEmpty: Bool { index.isEmpty && time.isEmpty }
 
-    /// Writes the entries to the files. An error is dropped: a missing entry costs a look-up some reading, nothing else.
+    /// Writes the entries to the files. An error is dropped: a missing entry costs a look-up some reading,
+    /// nothing else.
     ///
     /// A file that could not be written has a hole of zeros or ends early; a look-up notices either.
     package func flush(to paths: SegmentPaths, _ files: any FileSystem) {

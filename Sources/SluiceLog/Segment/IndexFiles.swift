@@ -1,7 +1,8 @@
-// The index files of a segment: looked up, checked, and rebuilt from the log. ActiveSegment.swift has their format.
+// The index files of a segment: looked up, checked, and rebuilt from the log. ActiveSegment.swift has their
+// format.
 //
-// (1) An index is a hint. Whatever it says is held against the batch found there; on doubt the log is read from the
-// segment's start. (2) No file is mapped: one that is cut or fails would be a signal, not an error.
+// (1) An index is a hint. Whatever it says is held against the batch found there; on doubt the log is read
+// from the segment's start. (2) No file is mapped: one that is cut or fails would be a signal, not an error.
 
 /// What of the index files can be used up to a recovery point.
 package struct UsableIndex {
@@ -102,7 +103,8 @@ package enum IndexFiles {
                     let header = try? BatchHeader(head.bytes), header.baseOffset >= segment.endOffset
                 else { break }
                 segment.add(
-                    bytes: header.totalBytes, nextOffset: header.nextOffset, maxTimestamp: header.maxTimestamp,
+                    bytes: header.totalBytes, nextOffset: header.nextOffset,
+                    maxTimestamp: header.maxTimestamp,
                     interval: interval)
             }
             let tail = segment.takeTail()
@@ -135,11 +137,13 @@ package enum IndexFiles {
             buffer.count = 0
             guard
                 let got = try? files.read(
-                    file, at: middle * Int64(IndexEntry.bytes), into: buffer, offset: 0, count: IndexEntry.bytes),
+                    file, at: middle * Int64(IndexEntry.bytes), into: buffer, offset: 0,
+                    count: IndexEntry.bytes),
                 got == IndexEntry.bytes
             else { return nil }
             let entry = IndexEntry(
-                relativeOffset: buffer.bigEndian(Int32.self, at: 0), position: buffer.bigEndian(Int32.self, at: 4))
+                relativeOffset: buffer.bigEndian(Int32.self, at: 0),
+                position: buffer.bigEndian(Int32.self, at: 4))
             if Int64(entry.relativeOffset) <= target {
                 found = entry
                 low = middle + 1
@@ -152,7 +156,8 @@ package enum IndexFiles {
 }
 
 extension FileSystem {
-    /// Writes a file that can be rebuilt: beside, and renamed, so that a reader sees the old one or the new one.
+    /// Writes a file that can be rebuilt: beside, and renamed, so that a reader sees the old one or the new
+    /// one.
     func replaceUnsynced(_ path: String, with bytes: [UInt8]) throws(IOError) {
         let beside = path + ".tmp"
         let file = try open(beside, .replace)

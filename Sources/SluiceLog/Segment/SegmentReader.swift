@@ -1,8 +1,9 @@
 // Reading a segment: find a position for an offset or a time, then take whole batches from there on.
 //
-// (1) Synchronous, without the volume and its lock: a SegmentView says what may be read. (2) The file is opened for each
-// call and closed: two microseconds, and no descriptor to be kept or counted. (3) A position that an index gave is held
-// against the batch found there. On doubt the index of a sealed segment is rebuilt, that of an active one passed over.
+// (1) Synchronous, without the volume and its lock: a SegmentView says what may be read. (2) The file is
+// opened for each call and closed: two microseconds, and no descriptor to be kept or counted. (3) A position
+// that an index gave is held against the batch found there. On doubt the index of a sealed segment is
+// rebuilt, that of an active one passed over.
 
 /// Whole batches of one segment, as they are stored.
 public struct FetchedBatches: Sendable {
@@ -38,14 +39,17 @@ public struct SegmentReader: Sendable {
             starts.append(entry)
         } else if mayRepair, !view.isActive, view.limit > view.indexInterval * 4 {
             IndexFiles.rebuild(
-                view.paths, baseOffset: view.baseOffset, size: view.limit, interval: view.indexInterval, files)
+                view.paths, baseOffset: view.baseOffset, size: view.limit, interval: view.indexInterval, files
+            )
             if let entry = checkedEntry(of: offset, in: view) { starts.append(entry) }
         }
         if let damage = view.damage, offset >= damage.endOffset { starts.append(damage.endPosition) }
-        return try scan(view, from: starts.max() ?? 0) { $0.nextOffset > offset ? true : nil }?.position ?? view.limit
+        return try scan(view, from: starts.max() ?? 0) { $0.nextOffset > offset ? true : nil }?.position
+            ?? view.limit
     }
 
-    /// The first record with a timestamp at or after `timestamp`, in this segment and at or behind the log start.
+    /// The first record with a timestamp at or after `timestamp`, in this segment and at or behind the log
+    /// start.
     public func record(
         atTime timestamp: Int64, in view: SegmentView, _ context: inout CodecContext
     ) throws(LogError) -> (offset: Int64, timestamp: Int64)? {
@@ -60,7 +64,8 @@ public struct SegmentReader: Sendable {
                 return nil
             }
             let stored = ByteSlice(
-                batch.bytes.buffer, start: batch.bytes.start, count: min(found.header.totalBytes, batch.bytes.count))
+                batch.bytes.buffer, start: batch.bytes.start,
+                count: min(found.header.totalBytes, batch.bytes.count))
             let decoded = try decode(stored, at: found.position, in: view, &context)
             var cursor = decoded.cursor(from: view.logStart)
             while cursor.next() {
@@ -72,8 +77,11 @@ public struct SegmentReader: Sendable {
 
     /// Whole batches from `position` on: as many as fit `maxBytes`, at least one. nil at the end of the view.
     ///
-    /// `position` is the start of a batch. Checksums are looked at when a batch is decoded. Throws `corrupt`, `io`.
-    public func fetch(_ view: SegmentView, from position: Int64, maxBytes: Int) throws(LogError) -> FetchedBatches? {
+    /// `position` is the start of a batch. Checksums are looked at when a batch is decoded. Throws `corrupt`,
+    /// `io`.
+    public func fetch(_ view: SegmentView, from position: Int64, maxBytes: Int) throws(LogError)
+        -> FetchedBatches?
+    {
         guard position < view.limit else { return nil }
         switch try fetch(view, position, maxBytes, mayWait: true) {
         case .batches(let batches): return batches
@@ -81,8 +89,11 @@ public struct SegmentReader: Sendable {
         }
     }
 
-    /// As `fetch`, without waiting for the disk: says so when it would have to. `position` lies within the view.
-    public func fetchNoWait(_ view: SegmentView, from position: Int64, maxBytes: Int) throws(LogError) -> Fetch {
+    /// As `fetch`, without waiting for the disk: says so when it would have to. `position` lies within the
+    /// view.
+    public func fetchNoWait(_ view: SegmentView, from position: Int64, maxBytes: Int) throws(LogError)
+        -> Fetch
+    {
         try fetch(view, position, maxBytes, mayWait: false)
     }
 
@@ -115,7 +126,8 @@ public struct SegmentReader: Sendable {
                 // Only a part was in memory, or the first batch is larger than what was asked for.
                 if count < capacity, !mayWait { return .wouldWait }
                 guard let needed = whole.needed, needed > capacity, Int64(needed) <= left else {
-                    throw IOError(operation: "batch", path: whole.reason ?? "the file ends within a batch", errno: 0)
+                    throw IOError(
+                        operation: "batch", path: whole.reason ?? "the file ends within a batch", errno: 0)
                 }
                 capacity = needed
             }
@@ -139,7 +151,9 @@ public struct SegmentReader: Sendable {
     }
 
     /// How many bytes at the front are whole batches, by their headers.
-    private static func wholeBatches(_ buffer: ByteBuffer, _ count: Int) -> (bytes: Int, needed: Int?, reason: String?) {
+    private static func wholeBatches(_ buffer: ByteBuffer, _ count: Int) -> (
+        bytes: Int, needed: Int?, reason: String?
+    ) {
         var end = 0
         while count - end >= BatchLayout.headerBytes {
             do throws(BatchError) {
@@ -166,11 +180,14 @@ public struct SegmentReader: Sendable {
     }
 
     private func header(at position: Int64, in view: SegmentView) -> BatchHeader? {
-        guard position >= 0, position < view.limit, let file = try? files.open(view.paths.log, .read) else { return nil }
+        guard position >= 0, position < view.limit, let file = try? files.open(view.paths.log, .read) else {
+            return nil
+        }
         defer { files.close(file) }
         let buffer = ByteBuffer(capacity: BatchLayout.headerBytes)
         guard
-            let count = try? files.read(file, at: position, into: buffer, offset: 0, count: BatchLayout.headerBytes),
+            let count = try? files.read(
+                file, at: position, into: buffer, offset: 0, count: BatchLayout.headerBytes),
             count == BatchLayout.headerBytes
         else { return nil }
         return try? BatchHeader(buffer.bytes)
@@ -197,7 +214,9 @@ public struct SegmentReader: Sendable {
         let path = view.paths.timeIndex
         let bytes = try? files.readAll(path, limit: min(view.timeBytes, IndexFiles.maxBytes))
         guard let crc = view.timeIndexCRC else { return bytes }
-        if let bytes, CRC32C.checksum(bytes.span.bytes) == crc, Int64(bytes.count) == view.timeBytes { return bytes }
+        if let bytes, CRC32C.checksum(bytes.span.bytes) == crc, Int64(bytes.count) == view.timeBytes {
+            return bytes
+        }
         guard mayRepair else { return nil }
         IndexFiles.rebuild(
             view.paths, baseOffset: view.baseOffset, size: view.limit, interval: view.indexInterval, files)
