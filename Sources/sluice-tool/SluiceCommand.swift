@@ -1,14 +1,24 @@
 // `sluice`, the command line of Sluice: the root of its commands, and how the process begins and ends.
 //
-// (1) Built with the trait Tool; without it the program only says how to build it. (2) A command is a task. Ctrl-C and
-// SIGTERM cancel it, and it ends as if its input, or what it reads, had ended there: the store is closed, exit 0.
-// (3) Exit codes: 0 ok, 1 failed, 2 usage. (4) What a command gives goes to standard output, all else to standard error.
+// (1) Built with the trait Tool; without it the program only says how to build it. (2) A command is a task.
+// Ctrl-C and SIGTERM cancel it, and it ends as if its input, or what it reads, had ended there: the store is
+// closed, exit 0. (3) Exit codes: 0 ok, 1 failed, 2 usage. (4) What a command gives goes to standard output,
+// all else to standard error.
 
 #if Tool
 import ArgumentParser
 import Foundation
 
 @main
+enum Main {
+    static func main() {
+        Interruption.prepare()
+        let arguments = StoreOption.movedToTheEnd(CommandLine.arguments.dropFirst())
+        let command = Task.detached { Foundation.exit(await SluiceCommand.run(arguments)) }
+        Interruption.serve { command.cancel() }
+    }
+}
+
 struct SluiceCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sluice",
@@ -17,29 +27,22 @@ struct SluiceCommand: AsyncParsableCommand {
             The store is --store DIR, else the environment's SLUICE_STORE, else ./sluice-data.
             Exit codes: 0 ok, 1 failed, 2 usage.
             """,
-        version: version,
+        version: "sluice 0.1.0",
         subcommands: [TopicCommand.self, SegmentCommand.self, VerifyCommand.self, DemoCommand.self])
 
-    static let version = "sluice 0.1.0"
-
-    static func main() async {
-        Interruption.prepare()
-        let arguments = StoreOption.movedToTheEnd(CommandLine.arguments.dropFirst())
-        let task = Task.detached {
-            do {
-                var command = try parseAsRoot(arguments)
-                if var command = command as? any AsyncParsableCommand {
-                    try await command.run()
-                } else {
-                    try command.run()
-                }
-                return Exit.ok
-            } catch {
-                return Exit.report(error)
+    /// Runs the command that the arguments ask for, says what went wrong, and returns the exit code.
+    static func run(_ arguments: [String]) async -> Int32 {
+        do {
+            var command = try parseAsRoot(arguments)
+            if var command = command as? any AsyncParsableCommand {
+                try await command.run()
+            } else {
+                try command.run()
             }
+            return Exit.ok
+        } catch {
+            return Exit.report(error)
         }
-        Interruption.onRequest { task.cancel() }
-        Foundation.exit(await task.value)
     }
 }
 

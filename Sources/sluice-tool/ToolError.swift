@@ -6,7 +6,8 @@ import Sluice
 
 /// Why a command ended.
 enum ToolError: Error, Hashable {
-    /// It could not do what it was asked to: exit 1. A sentence that says what happened, where, and what to do.
+    /// It could not do what it was asked to: exit 1. A sentence that says what happened, where, and what to
+    /// do.
     case failed(String)
     /// It was asked for something that makes no sense: exit 2.
     case usage(String)
@@ -34,12 +35,16 @@ enum Exit {
         case ToolError.failed(let message): return report(message, failed)
         case ToolError.usage(let message): return report(message, usage)
         case let error as StreamError: return report(advised(error), failed)
+        case is CancellationError: return report("Interrupted before it was done.", failed)
         default: break
         }
         let text = SluiceCommand.fullMessage(for: error)
         if SluiceCommand.exitCode(for: error) == .success {
             _ = try? StandardOutput.print(text)
             return ok
+        }
+        guard SluiceCommand.exitCode(for: error) == .validationFailure else {
+            return report("\(error)", failed)
         }
         return report(SluiceCommand.message(for: error) + "\n" + usageLines(of: text), usage)
     }
@@ -56,7 +61,7 @@ enum Exit {
     }
 
     /// The library's message, with what to do at a shell where that is not what to do in Swift.
-    private static func advised(_ error: StreamError) -> String {
+    static func advised(_ error: StreamError) -> String {
         switch error {
         case .unknownTopic(let topic):
             """
@@ -70,9 +75,20 @@ enum Exit {
             """
         case .topicExists(let topic):
             """
-            A topic "\(topic)" exists already. Names that differ only in case, or only in '.' against '_', count \
-            as the same. Use it, or take another name.
+            A topic "\(topic)" exists already. Names that differ only in case, or only in '.' against '_', \
+            count as the same. Use it, or take another name.
             """
+        case .offsetOutOfRange(let place, let requested, let valid):
+            """
+            \(place): there is no offset \(requested); \
+            \(valid.isEmpty ? "the partition is empty and its end is \(valid.upperBound)"
+                : "it has \(valid.lowerBound) to \(valid.upperBound + -1)"). \
+            Give one of these with -o, or start, or end.
+            """
+        case .recordTooLarge:
+            error.description + " `sluice topic alter-config NAME -s max.message.bytes=…` raises it."
+        case .tooManyOpenFiles(let limit):
+            "The process may have \(limit) files open, and has. Raise the limit: ulimit -n."
         default: error.description
         }
     }

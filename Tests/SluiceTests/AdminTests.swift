@@ -6,7 +6,9 @@ import Testing
 @Suite struct AdminTests {
     @Test func `a topic is described as it was made`() async throws {
         try await withStore { store in
-            let configuration = TopicConfiguration { $0.retentionTime = .seconds(60); $0.compression = .zstd }
+            let configuration = TopicConfiguration {
+                $0.retentionTime = .seconds(60); $0.compression = .zstd
+            }
             try await store.admin.createTopic("flights", partitions: 3, configuration: configuration)
             try await store.admin.createTopic("b")
             let topic = try await store.admin.describeTopic("flights")
@@ -80,7 +82,8 @@ import Testing
             }
             #expect(made == 1)
             let id = try await store.admin.describeTopic("t").id
-            try await store.admin.ensureTopic("t", partitions: 5, configuration: .init { $0.segmentBytes = 8192 })
+            try await store.admin.ensureTopic(
+                "t", partitions: 5, configuration: .init { $0.segmentBytes = 8192 })
             let topic = try await store.admin.describeTopic("t")
             #expect(topic.id == id && topic.partitions.count == 2 && topic.configuration == .init())
         }
@@ -99,7 +102,11 @@ import Testing
         try await store.close()
         let again = try await StreamStore.open(at: directory("s"), configuration: quiet())
         let configuration = try await again.admin.describeTopic("t").configuration
-        #expect(configuration == .init { $0.segmentBytes = 8192; $0.retentionBytes = 1 << 20 })
+        #expect(
+            configuration
+                == .init {
+                    $0.segmentBytes = 8192; $0.retentionBytes = 1 << 20
+                })
         try await again.close()
     }
 
@@ -113,9 +120,11 @@ import Testing
             guard case .illegalConfiguration(key: "partitions", value: "4", _) = refusal else {
                 return unexpected(refusal)
             }
-            #expect(await error { try await store.admin.addPartitions(to: "u", total: 4) } == .unknownTopic("u"))
+            #expect(
+                await error { try await store.admin.addPartitions(to: "u", total: 4) } == .unknownTopic("u"))
             try await store.append([["v"]], to: "t", 4)
-            #expect(try await store.admin.describeTopic("t").partitions == [0..<0, 0..<0, 0..<0, 0..<0, 0..<1])
+            #expect(
+                try await store.admin.describeTopic("t").partitions == [0..<0, 0..<0, 0..<0, 0..<0, 0..<1])
             let place = TopicPartition(topic: "t", partition: 4)
             #expect(await error { try await old.send(value: "v", partition: 4) } == .unknownPartition(place))
             try await old.send(value: "v", partition: 1)
@@ -162,10 +171,17 @@ import Testing
     @Test func `partitions that are not there are unknown to every question`() async throws {
         try await withStore { store in
             try await store.admin.createTopic("t")
-            for place in [TopicPartition(topic: "t", partition: 1), TopicPartition(topic: "t", partition: -1)] {
-                #expect(await error { _ = try await store.admin.offsets(of: place) } == .unknownPartition(place))
-                #expect(await error { _ = try await store.admin.offset(of: place, at: .now) } == .unknownPartition(place))
-                #expect(await error { try await store.admin.deleteRecords(before: 0, of: place) } == .unknownPartition(place))
+            for place in [
+                TopicPartition(topic: "t", partition: 1), TopicPartition(topic: "t", partition: -1),
+            ] {
+                #expect(
+                    await error { _ = try await store.admin.offsets(of: place) } == .unknownPartition(place))
+                #expect(
+                    await error { _ = try await store.admin.offset(of: place, at: .now) }
+                        == .unknownPartition(place))
+                #expect(
+                    await error { try await store.admin.deleteRecords(before: 0, of: place) }
+                        == .unknownPartition(place))
                 #expect(await error { _ = try await store.consumer(of: [place]) } == .unknownPartition(place))
             }
             let other = TopicPartition(topic: "u", partition: 0)

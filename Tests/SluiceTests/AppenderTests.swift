@@ -7,7 +7,8 @@ import Testing
     @Test func `a lane keeps its order in each partition`() async throws {
         try await withStore { store in
             try await store.admin.createTopic("t", partitions: 3)
-            var lane = try await store.producer(for: "t", configuration: .init { $0.batchBytes = 1024 }).appender()
+            var lane = try await store.producer(for: "t", configuration: .init { $0.batchBytes = 1024 })
+                .appender()
             for index in 0..<3000 { try await lane.append(key: "k\(index % 11)", value: "\(index)") }
             try await lane.close()
             var total = 0
@@ -37,7 +38,8 @@ import Testing
             for (ticket, value) in tickets {
                 let place = try await producer.acknowledgement(of: ticket)
                 let found = try await store.entries(
-                    "t", place.topicPartition.partition, from: .offset(place.offset)).first
+                    "t", place.topicPartition.partition, from: .offset(place.offset)
+                ).first
                 #expect(found?.value == value)
                 #expect(found?.offset == place.offset.rawValue)
             }
@@ -105,12 +107,15 @@ import Testing
     @Test func `a record larger than a batch goes alone`() async throws {
         try await withStore { store in
             try await store.admin.createTopic("t", configuration: .init { $0.compression = .uncompressed })
-            var lane = try await store.producer(for: "t", configuration: .init { $0.batchBytes = 1024 }).appender()
+            var lane = try await store.producer(for: "t", configuration: .init { $0.batchBytes = 1024 })
+                .appender()
             let large = String(repeating: "x", count: 100_000)
             for value in ["a", large, "b", "c"] { try await lane.append(value: value) }
             try await lane.close()
             var counts: [Int] = []
-            for try await batch in try await store.consumer(of: "t", until: .end) { counts.append(batch.count) }
+            for try await batch in try await store.consumer(of: "t", until: .end) {
+                counts.append(batch.count)
+            }
             #expect(counts == [1, 1, 2])
         }
     }

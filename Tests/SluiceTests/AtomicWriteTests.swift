@@ -105,7 +105,9 @@ import Testing
             guard case .recordTooLarge(_, limit: 1 << 20) = refusal else {
                 return unexpected(refusal)
             }
-            let one = await error { try await store.atomically { try $0.append(to: "a", value: large + large) } }
+            let one = await error {
+                try await store.atomically { try $0.append(to: "a", value: large + large) }
+            }
             guard case .recordTooLarge = one else {
                 return unexpected(one)
             }
@@ -125,7 +127,8 @@ import Testing
                         var done = 0
                         while done < 10 {
                             let end = try await store.admin.offsets(of: place).upperBound
-                            let last = end > 0 ? try await store.entries("a", from: .offset(end + -1)).first : nil
+                            let last =
+                                end > 0 ? try await store.entries("a", from: .offset(end + -1)).first : nil
                             // Read before the end moved, or try again.
                             guard end == 0 || last != nil else { continue }
                             let value = Int(last?.value ?? "0")! + 1

@@ -1,6 +1,7 @@
 // What a producer does when its buffer is full: refuses, waits, gives up, is cancelled, goes on.
 //
-// A lane that has not handed over its batch holds the room: so the buffer is full for as long as a test wants.
+// A lane that has not handed over its batch holds the room: so the buffer is full for as long as a test
+// wants.
 
 import Sluice
 import Testing
@@ -118,7 +119,10 @@ import Testing
         try await withStore { store in
             try await store.admin.createTopic("t", partitions: 8)
             let producer = try await store.producer(
-                for: "t", configuration: .init { $0.batchBytes = 1024; $0.bufferBytes = 2048 })
+                for: "t",
+                configuration: .init {
+                    $0.batchBytes = 1024; $0.bufferBytes = 2048
+                })
             var lane = producer.appender()
             var refusals = 0
             for index in 0..<64 {

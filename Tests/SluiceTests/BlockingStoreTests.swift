@@ -70,16 +70,19 @@ import Testing
     }
 
     @Test func `a send is answered although other threads answer at the same moment`() async throws {
-        // The answer may come between the append and the wait for it, given by a thread that saw nobody waiting.
+        // The answer may come between the append and the wait for it, given by a thread that saw nobody
+        // waiting.
         for level in [Acknowledgement.written, .durable] {
             try await withStore { store in
                 try await store.admin.createTopic("t", configuration: .init { $0.durability = .written })
-                let producer = try await store.producer(for: "t", configuration: .init { $0.acknowledgement = level })
+                let producer = try await store.producer(
+                    for: "t", configuration: .init { $0.acknowledgement = level })
                 let blocking = BlockingStore(store)
                 try await Self.threads(4) { _ in
                     for index in 0..<300 { try blocking.send(producer, value: "\(index)") }
                 }
-                #expect(try await store.admin.offsets(of: TopicPartition(topic: "t", partition: 0)) == 0..<1200)
+                #expect(
+                    try await store.admin.offsets(of: TopicPartition(topic: "t", partition: 0)) == 0..<1200)
             }
         }
     }
@@ -88,7 +91,10 @@ import Testing
         try await withStore { store in
             try await store.admin.createTopic("t")
             let producer = try await store.producer(
-                for: "t", configuration: .init { $0.batchBytes = 1024; $0.bufferBytes = 2048 })
+                for: "t",
+                configuration: .init {
+                    $0.batchBytes = 1024; $0.bufferBytes = 2048
+                })
             let blocking = BlockingStore(store)
             let value = String(repeating: "x", count: 700)
             try await Self.threads(4) { _ in
@@ -99,7 +105,9 @@ import Testing
         }
     }
 
-    @Test func `sixteen threads and sixty-four tasks on one partition: order, and every ticket true`() async throws {
+    @Test func `sixteen threads and sixty-four tasks on one partition: order, and every ticket true`()
+        async throws
+    {
         try await withStore { store in
             try await store.admin.createTopic("t")
             let producer = try await store.producer(for: "t", configuration: .init { $0.batchBytes = 2048 })

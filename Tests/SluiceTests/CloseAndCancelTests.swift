@@ -1,4 +1,5 @@
-// The ends: closed, cancelled, dropped, killed. What was acknowledged is there, what was accepted is written, nobody hangs.
+// The ends: closed, cancelled, dropped, killed. What was acknowledged is there, what was accepted is written,
+// nobody hangs.
 
 import Foundation
 import Logging
@@ -29,7 +30,8 @@ import Testing
     @Test func `closing a producer flushes it, and ends it`() async throws {
         try await withStore { store in
             try await store.admin.createTopic("t")
-            let producer = try await store.producer(for: "t", configuration: .init { $0.linger = .seconds(3600) })
+            let producer = try await store.producer(
+                for: "t", configuration: .init { $0.linger = .seconds(3600) })
             let record = try await producer.append(value: "x")
             try await producer.close()
             try await producer.close()
@@ -51,7 +53,8 @@ import Testing
         let store = try await open(directory)
         try await store.admin.createTopic("t")
         do {
-            let producer = try await store.producer(for: "t", configuration: .init { $0.linger = .seconds(3600) })
+            let producer = try await store.producer(
+                for: "t", configuration: .init { $0.linger = .seconds(3600) })
             for index in 0..<100 { try producer.appendNow(value: "\(index)") }
         }
         try await store.close()
@@ -98,7 +101,8 @@ import Testing
         for _ in 0..<10 {
             let store = try await open(directory)
             try await store.admin.ensureTopic("t")
-            let producer = try await store.producer(for: "t", configuration: .init { $0.linger = .seconds(3600) })
+            let producer = try await store.producer(
+                for: "t", configuration: .init { $0.linger = .seconds(3600) })
             for index in 0..<50 { try producer.appendNow(value: "\(index)") }
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for _ in 0..<4 {
@@ -217,7 +221,8 @@ import Testing
         try await store.admin.createTopic("d", partitions: 3)
         try await store.admin.createTopic("w", configuration: .init { $0.durability = .written })
         let durable = try await store.producer(for: "d", configuration: .init { $0.batchBytes = 1024 })
-        let written = try await store.producer(for: "w", configuration: .init { $0.acknowledgement = .written })
+        let written = try await store.producer(
+            for: "w", configuration: .init { $0.acknowledgement = .written })
         for round in 0..<3 {
             for index in 0..<50 { try await durable.append(key: "\(index)", value: "\(round)") }
             try await durable.flush()
@@ -235,8 +240,9 @@ import Testing
                     #expect(found == (try await store.entries(topic, partition)))
                 }
             }
-            #expect(try await copy.admin.offsets(of: TopicPartition(topic: "w", partition: 0)).upperBound
-                == Offset(Int64(51 * (round + 1))))
+            #expect(
+                try await copy.admin.offsets(of: TopicPartition(topic: "w", partition: 0)).upperBound
+                    == Offset(Int64(51 * (round + 1))))
             try await copy.close()
         }
         try await store.close()

@@ -44,7 +44,9 @@ import Testing
     @Test(arguments: [-1, 9, Int64.max, Int64.min])
     func `an offset that is not there is refused with the ones that are`(_ offset: Int64) async throws {
         try await withTopic([["0", "1", "2", "3", "4", "5", "6", "7"]]) { store in
-            let refusal = await error { _ = try await store.consumer(of: [t0], from: .offset(Offset(offset))) }
+            let refusal = await error {
+                _ = try await store.consumer(of: [t0], from: .offset(Offset(offset)))
+            }
             #expect(refusal == .offsetOutOfRange(t0, requested: Offset(offset), valid: 0..<8))
         }
     }
@@ -58,7 +60,9 @@ import Testing
                 if index % 7 == 0 { lane.submit() }
             }
             try await lane.close()
-            for (time, first) in [(0, 0), (1000, 0), (1001, 1), (1010, 1), (1495, 50), (1990, 99), (1991, 100)] {
+            for (time, first) in [
+                (0, 0), (1000, 0), (1001, 1), (1010, 1), (1495, 50), (1990, 99), (1991, 100),
+            ] {
                 let moment = Timestamp(millisecondsSince1970: Int64(time))
                 let entries = try await store.entries("t", from: .timestamp(moment))
                 #expect(entries.map(\.value) == (first..<100).map { "\($0)" })
@@ -210,7 +214,8 @@ import Testing
             }
             let partitions = (1...2).map { TopicPartition(topic: "t", partition: $0) }
             let consumer = try await store.consumer(
-                of: partitions, from: .earliest, until: .end, configuration: .init { $0.maxBatchBytes = 1024 })
+                of: partitions, from: .earliest, until: .end, configuration: .init { $0.maxBatchBytes = 1024 }
+            )
             #expect(consumer.assignment == partitions)
             var order: [Int] = []
             for try await batch in consumer { order.append(batch.topicPartition.partition) }

@@ -14,7 +14,8 @@ import Testing
     /// A closed store with topic `t` of two partitions, ten batches in each.
     private func make(_ directory: TemporaryDirectory, _ name: String = "s") async throws {
         let store = try await StreamStore.open(at: directory(name), configuration: quiet())
-        try await store.admin.createTopic("t", partitions: 2, configuration: .init { $0.compression = .uncompressed })
+        try await store.admin.createTopic(
+            "t", partitions: 2, configuration: .init { $0.compression = .uncompressed })
         for partition in 0..<2 {
             try await store.append((0..<10).map { ["value \($0)"] }, to: "t", partition)
         }
@@ -74,7 +75,8 @@ import Testing
         #expect(newer != text)
         try directory.write(newer, to: "s/meta.properties")
         #expect(await refusal(directory("s")) == .newerFormat(path: directory("s"), version: 2))
-        try directory.write(text.replacingOccurrences(of: "incompat=", with: "incompat=turbo"), to: "s/meta.properties")
+        try directory.write(
+            text.replacingOccurrences(of: "incompat=", with: "incompat=turbo"), to: "s/meta.properties")
         let answer = await refusal(directory("s"))
         guard case .newerFormat = answer else { return unexpected(answer) }
         try directory.write(text, to: "s/meta.properties")
@@ -147,7 +149,8 @@ import Testing
         #expect(try await copy.entries("t").count == 2)
         try await copy.append([["2"]], to: "t")
         try await copy.close()
-        let again = try await StreamStore.open(at: directory("copy"), configuration: quiet { $0.strict = true })
+        let again = try await StreamStore.open(
+            at: directory("copy"), configuration: quiet { $0.strict = true })
         #expect(again.recovery.findings.isEmpty)
         #expect(try await again.entries("t").map(\.value) == ["0", "1", "2"])
         try await again.close()
@@ -182,7 +185,9 @@ import Testing
         #expect(try directory.names(in: "").isEmpty)
         try await withStore { store in
             try await store.admin.createTopic("t")
-            let producer = await error { _ = try await store.producer(for: "t", configuration: .init { $0.batchBytes = 1 }) }
+            let producer = await error {
+                _ = try await store.producer(for: "t", configuration: .init { $0.batchBytes = 1 })
+            }
             guard case .illegalConfiguration(key: "batch.size", _, _) = producer else {
                 return unexpected(producer)
             }

@@ -1,4 +1,5 @@
-// The shared producer: where records go, what they carry, what is refused, and what is known of them afterwards.
+// The shared producer: where records go, what they carry, what is refused, and what is known of them
+// afterwards.
 
 import Sluice
 import SluiceCore
@@ -102,8 +103,12 @@ import Testing
             try await store.admin.createTopic("t", partitions: 2)
             let producer = try await store.producer(for: "t")
             let place = TopicPartition(topic: "t", partition: partition)
-            #expect(await error { try await producer.send(value: "v", partition: partition) } == .unknownPartition(place))
-            #expect(await error { try producer.appendNow(value: "v", partition: partition) } == .unknownPartition(place))
+            #expect(
+                await error { try await producer.send(value: "v", partition: partition) }
+                    == .unknownPartition(place))
+            #expect(
+                await error { try producer.appendNow(value: "v", partition: partition) }
+                    == .unknownPartition(place))
             #expect(try await producer.send(value: "v", partition: 1).offset == 0)
         }
     }
@@ -111,12 +116,17 @@ import Testing
     @Test func `a record at the limit is taken, one byte more is too large`() async throws {
         try await withStore { store in
             try await store.admin.createTopic(
-                "t", configuration: .init { $0.maxMessageBytes = 4096; $0.compression = .uncompressed })
+                "t",
+                configuration: .init {
+                    $0.maxMessageBytes = 4096; $0.compression = .uncompressed
+                })
             let producer = try await store.producer(for: "t", configuration: .init { $0.batchBytes = 1024 })
             // The estimate of a record is never too low and at most 35 bytes too high.
             let fits = 4096 - 61 - 40
             #expect(try await producer.send(value: [UInt8](repeating: 7, count: fits)).offset == 0)
-            let refusal = await error { try await producer.send(value: [UInt8](repeating: 7, count: fits + 1)) }
+            let refusal = await error {
+                try await producer.send(value: [UInt8](repeating: 7, count: fits + 1))
+            }
             #expect(refusal == .recordTooLarge(bytes: fits + 1 + 40, limit: 4096))
             let header = RecordHeader(key: "h", value: [UInt8](repeating: 7, count: fits))
             let answer = await error({ try await producer.send(value: "", headers: [header]) })
@@ -132,7 +142,9 @@ import Testing
             try await store.admin.createTopic("t")
             let producer = try await store.producer(for: "t", configuration: .init { $0.compression = codec })
             var lane = producer.appender()
-            for index in 0..<2000 { try await lane.append(key: "k\(index % 7)", value: "a value with number \(index)") }
+            for index in 0..<2000 {
+                try await lane.append(key: "k\(index % 7)", value: "a value with number \(index)")
+            }
             try await lane.close()
             let entries = try await store.entries("t")
             #expect(entries == (0..<2000).map { Entry(Int64($0), "k\($0 % 7)", "a value with number \($0)") })
@@ -144,12 +156,16 @@ import Testing
         func stored(_ topic: Compression?, _ producer: Compression?) async throws -> Int {
             try await withStore { store in
                 try await store.admin.createTopic("t", configuration: .init { $0.compression = topic })
-                var lane = try await store.producer(for: "t", configuration: .init { $0.compression = producer })
-                    .appender()
+                var lane = try await store.producer(
+                    for: "t", configuration: .init { $0.compression = producer }
+                )
+                .appender()
                 for value in values { try await lane.append(value: value) }
                 try await lane.close()
                 var bytes = 0
-                for try await batch in try await store.consumer(of: "t", until: .end) { bytes += batch.storedByteCount }
+                for try await batch in try await store.consumer(of: "t", until: .end) {
+                    bytes += batch.storedByteCount
+                }
                 return bytes
             }
         }
@@ -163,12 +179,15 @@ import Testing
     @Test func `with a linger, records leave together`() async throws {
         try await withStore { store in
             try await store.admin.createTopic("t")
-            let producer = try await store.producer(for: "t", configuration: .init { $0.linger = .seconds(3600) })
+            let producer = try await store.producer(
+                for: "t", configuration: .init { $0.linger = .seconds(3600) })
             for index in 0..<10 { try await producer.append(value: "\(index)") }
             #expect(try await store.admin.offsets(of: TopicPartition(topic: "t", partition: 0)) == 0..<0)
             try await producer.flush()
             var counts: [Int] = []
-            for try await batch in try await store.consumer(of: "t", until: .end) { counts.append(batch.count) }
+            for try await batch in try await store.consumer(of: "t", until: .end) {
+                counts.append(batch.count)
+            }
             #expect(counts == [10])
             // Someone who waits does not linger, and takes the others along.
             try producer.appendNow(value: "10")
@@ -179,7 +198,8 @@ import Testing
     @Test func `a linger ends by itself`() async throws {
         try await withStore { store in
             try await store.admin.createTopic("t", partitions: 2)
-            let producer = try await store.producer(for: "t", configuration: .init { $0.linger = .milliseconds(2) })
+            let producer = try await store.producer(
+                for: "t", configuration: .init { $0.linger = .milliseconds(2) })
             let consumer = try await store.consumer(of: "t")
             var seen = 0
             try producer.appendNow(value: "a", partition: 0)
@@ -197,7 +217,10 @@ import Testing
         try await withStore { store in
             try await store.admin.createTopic("t", configuration: .init { $0.durability = .written })
             let producer = try await store.producer(
-                for: "t", configuration: .init { $0.acknowledgement = .written; $0.compression = .uncompressed })
+                for: "t",
+                configuration: .init {
+                    $0.acknowledgement = .written; $0.compression = .uncompressed
+                })
             let first = try await producer.append(value: "first")
             try await producer.flush()
             #expect(try await producer.acknowledgement(of: first).offset == 0)
@@ -217,9 +240,12 @@ import Testing
         }
     }
 
-    @Test func `a batch that stays open while thousands pass it is written, and its room given back`() async throws {
+    @Test func `a batch that stays open while thousands pass it is written, and its room given back`()
+        async throws
+    {
         try await withStore { store in
-            try await store.admin.createTopic("t", partitions: 2, configuration: .init { $0.durability = .written })
+            try await store.admin.createTopic(
+                "t", partitions: 2, configuration: .init { $0.durability = .written })
             let producer = try await store.producer(
                 for: "t",
                 configuration: .init {
@@ -229,7 +255,9 @@ import Testing
                 })
             var lane = producer.appender()
             let slow = try await lane.append(value: "slow", partition: 1)
-            for index in 0..<4200 { try await producer.append(value: "\(index)", partition: 0); try await producer.flush() }
+            for index in 0..<4200 {
+                try await producer.append(value: "\(index)", partition: 0); try await producer.flush()
+            }
             try await lane.flush()
             #expect(try await store.entries("t", 1) == [Entry(0, "slow")])
             let answer = await error({ _ = try await producer.acknowledgement(of: slow) })

@@ -1,4 +1,5 @@
-// What the tests of the library share: stores in directories that vanish, records as plain values, readers of it all.
+// What the tests of the library share: stores in directories that vanish, records as plain values, readers of
+// it all.
 
 import Foundation
 import Logging
@@ -10,7 +11,8 @@ final class TemporaryDirectory: Sendable {
     let path: String
 
     init() throws {
-        // In memory where there is such a place: these tests are about what the library does, not about the disk.
+        // In memory where there is such a place: these tests are about what the library does, not about the
+        // disk.
         let base = FileManager.default.fileExists(atPath: "/dev/shm") ? "/dev/shm" : NSTemporaryDirectory()
         path = "\(base)/sluice-test-\(UUID().uuidString)"
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
@@ -80,13 +82,15 @@ extension Record {
 extension StreamStore {
     /// Everything that a partition has, from a place on, up to its end now.
     func entries(
-        _ topic: String, _ partition: Int = 0, from position: Position = .earliest, maxBatchBytes: Int = 1 << 20
+        _ topic: String, _ partition: Int = 0, from position: Position = .earliest,
+        maxBatchBytes: Int = 1 << 20
     ) async throws -> [Entry] {
         try await records(topic, partition, from: position, maxBatchBytes: maxBatchBytes).map(Entry.init)
     }
 
     func records(
-        _ topic: String, _ partition: Int = 0, from position: Position = .earliest, maxBatchBytes: Int = 1 << 20
+        _ topic: String, _ partition: Int = 0, from position: Position = .earliest,
+        maxBatchBytes: Int = 1 << 20
     ) async throws -> [Record] {
         var found: [Record] = []
         let consumer = try await consumer(

@@ -8,7 +8,8 @@ import Testing
     @Test func `what is appended is there after every reopening, with the offsets going on`() async throws {
         let directory = try TemporaryDirectory()
         for round in 0..<4 {
-            let store = try await StreamStore.open(at: directory("s"), configuration: quiet { $0.strict = true })
+            let store = try await StreamStore.open(
+                at: directory("s"), configuration: quiet { $0.strict = true })
             #expect(store.recovery.findings.isEmpty)
             try await store.admin.ensureTopic("t", partitions: 2)
             #expect(try await store.entries("t").count == round * 3)
@@ -24,21 +25,27 @@ import Testing
         let directory = try TemporaryDirectory()
         let store = try await StreamStore.open(at: directory("s"), configuration: quiet())
         try await store.admin.createTopic(
-            "t", configuration: .init { $0.segmentBytes = 8192; $0.compression = .uncompressed })
+            "t",
+            configuration: .init {
+                $0.segmentBytes = 8192; $0.compression = .uncompressed
+            })
         var lane = try await store.producer(for: "t").appender()
         for index in 0..<600 {
             let time = Timestamp(millisecondsSince1970: Int64(1_000_000 + index))
-            try await lane.append(value: "value \(index) \(String(repeating: "x", count: 80))", timestamp: time)
+            try await lane.append(
+                value: "value \(index) \(String(repeating: "x", count: 80))", timestamp: time)
             if index % 5 == 4 { try await lane.flush() }
         }
         try await lane.close()
         #expect(try directory.names(in: "s/topics/t-0").filter { $0.hasSuffix(".log") }.count > 5)
         func check(_ store: StreamStore) async throws {
             for start in stride(from: 0, through: 600, by: 37) {
-                let found = try await store.entries("t", from: .offset(Offset(Int64(start))), maxBatchBytes: 2048)
+                let found = try await store.entries(
+                    "t", from: .offset(Offset(Int64(start))), maxBatchBytes: 2048)
                 #expect(found.map(\.offset) == Array(Int64(start)..<600))
                 let time = Timestamp(millisecondsSince1970: Int64(1_000_000 + start))
-                let offset = try await store.admin.offset(of: TopicPartition(topic: "t", partition: 0), at: time)
+                let offset = try await store.admin.offset(
+                    of: TopicPartition(topic: "t", partition: 0), at: time)
                 #expect(offset == (start < 600 ? Offset(Int64(start)) : nil))
             }
         }
@@ -54,11 +61,14 @@ import Testing
             try await store.admin.createTopic("t", partitions: 100)
             let producer = try await store.producer(for: "t", configuration: .init { $0.batchBytes = 1024 })
             for _ in 0..<2 {
-                for partition in 0..<100 { try await producer.append(value: "\(partition)", partition: partition) }
+                for partition in 0..<100 {
+                    try await producer.append(value: "\(partition)", partition: partition)
+                }
                 try await producer.flush()
             }
             for partition in 0..<100 {
-                #expect(try await store.entries("t", partition).map(\.value) == ["\(partition)", "\(partition)"])
+                #expect(
+                    try await store.entries("t", partition).map(\.value) == ["\(partition)", "\(partition)"])
             }
         }
     }
@@ -72,7 +82,9 @@ import Testing
         func addAtomic(_ value: String) { atomic.change { _ = $0.insert(value) } }
 
         func add(_ receipt: RecordMetadata, _ value: String) {
-            let before = topics.change { $0[receipt.topicPartition, default: [:]].updateValue(value, forKey: receipt.offset) }
+            let before = topics.change {
+                $0[receipt.topicPartition, default: [:]].updateValue(value, forKey: receipt.offset)
+            }
             #expect(before == nil, "an offset was given twice")
         }
     }
@@ -95,7 +107,10 @@ import Testing
         for name in names {
             producers.append(
                 try await store.producer(
-                    for: name, configuration: .init { $0.batchBytes = 2048; $0.bufferBytes = 16_384 }))
+                    for: name,
+                    configuration: .init {
+                        $0.batchBytes = 2048; $0.bufferBytes = 16_384
+                    }))
         }
         let shared = producers
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -103,14 +118,17 @@ import Testing
                 group.addTask {
                     var random = SeededRandom(seed: seed &* 1000 &+ UInt64(task))
                     for step in 0..<8 {
-                        let value = "\(task)-\(step) " + String(repeating: "x", count: Int.random(in: 0..<400, using: &random))
+                        let value =
+                            "\(task)-\(step) "
+                            + String(repeating: "x", count: Int.random(in: 0..<400, using: &random))
                         let producer = shared[Int.random(in: 0..<3, using: &random)]
                         switch Int.random(in: 0..<10, using: &random) {
                         case 0..<4: model.add(try await producer.send(key: "\(task)", value: value), value)
                         case 4..<6:
                             var lane = producer.appender()
                             let tickets = [
-                                try await lane.append(value: value + "/0"), try await lane.append(value: value + "/1"),
+                                try await lane.append(value: value + "/0"),
+                                try await lane.append(value: value + "/1"),
                             ]
                             try await lane.close()
                             for (index, ticket) in tickets.enumerated() {
@@ -131,7 +149,9 @@ import Testing
                         default:
                             try await store.admin.ensureTopic("own-\(task)")
                             try await store.append([[value]], to: "own-\(task)")
-                            if Bool.random(using: &random) { try await store.admin.deleteTopic("own-\(task)") }
+                            if Bool.random(using: &random) {
+                                try await store.admin.deleteTopic("own-\(task)")
+                            }
                         }
                     }
                 }

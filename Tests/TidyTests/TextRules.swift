@@ -48,7 +48,8 @@ let textRules = [
                 // A message is not cut in two for a few columns.
                 let isMessage = file.lines[index].drop { " +".contains($0) }.hasPrefix("\"")
                 let limit = isMessage ? Allowed.maxColumnsOfMessage : Allowed.maxColumns
-                return columns > limit ? Finding(file, index + 1, "\(columns) columns are over \(limit)") : nil
+                return columns > limit
+                    ? Finding(file, index + 1, "\(columns) columns are over \(limit)") : nil
             }
         }
     },

@@ -5,8 +5,9 @@ import SluiceLog
 
 /// Reads partitions, batch by batch. One loop at a time.
 ///
-/// The loop waits, without polling, for records that are not there yet. It ends on cancellation, on graceful shutdown,
-/// after `close`, and with `until: .end` when everything that was there at the beginning has been read.
+/// The loop waits, without polling, for records that are not there yet. It ends on cancellation, on graceful
+/// shutdown, after `close`, and with `until: .end` when everything that was there at the beginning has been
+/// read.
 ///
 /// ```swift
 /// for try await batch in try await store.consumer(of: "flights", until: .end) {
@@ -14,8 +15,8 @@ import SluiceLog
 /// }
 /// ```
 ///
-/// A batch is processed when the loop asks for the next. Left early, by `break` or an error, it is not: the next loop
-/// over this consumer begins with it again.
+/// A batch is processed when the loop asks for the next. Left early, by `break` or an error, it is not: the
+/// next loop over this consumer begins with it again.
 ///
 /// - Memory: one fetch of `maxBatchBytes` and the batch in hand, beside those that the program keeps.
 public final class Consumer: AsyncSequence, Sendable {
@@ -174,11 +175,15 @@ public final class Consumer: AsyncSequence, Sendable {
         let (reader, maxBytes) = (engine.reader, maxBytes)
         do throws(StreamError) {
             if let batches = try plan.fetchNoWait(reader, maxBytes: maxBytes) { return batches }
-            return try await engine.onReader { () throws(StreamError) in try plan.fetch(reader, maxBytes: maxBytes) }
+            return try await engine.onReader { () throws(StreamError) in
+                try plan.fetch(reader, maxBytes: maxBytes)
+            }
         } catch {
-            // The segment was removed between the look-up and the opening: the next look-up says what is valid. One that
-            // is looked up again was removed by somebody else.
-            guard case .io(operation: "open", let file, errno: 2) = error, missing != file else { throw error }
+            // The segment was removed between the look-up and the opening: the next look-up says what is
+            // valid. One that is looked up again was removed by somebody else.
+            guard case .io(operation: "open", let file, errno: 2) = error, missing != file else {
+                throw error
+            }
             missing = file
             return nil
         }
@@ -212,8 +217,8 @@ public final class Consumer: AsyncSequence, Sendable {
         wake()
     }
 
-    /// What is rung when a partition's end has moved. Apart from the state: an I/O thread must not wait for a batch that
-    /// is being decompressed.
+    /// What is rung when a partition's end has moved. Apart from the state: an I/O thread must not wait for a
+    /// batch that is being decompressed.
     private struct Bell {
         var hasRung = false
         var waiter: Waiter<Void>?

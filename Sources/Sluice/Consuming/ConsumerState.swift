@@ -1,7 +1,8 @@
-// What a consumer knows: its partitions, the bytes in hand, the batch that the loop's body has. Guarded by its lock.
+// What a consumer knows: its partitions, the bytes in hand, the batch that the loop's body has. Guarded by
+// its lock.
 //
-// (1) Partitions take turns, a fetch each. (2) A batch is processed when the loop asks for the next; until then a new loop
-// begins with it again. (3) A seek drops what was fetched of that partition.
+// (1) Partitions take turns, a fetch each. (2) A batch is processed when the loop asks for the next; until
+// then a new loop begins with it again. (3) A seek drops what was fetched of that partition.
 
 import SluiceLog
 
@@ -50,7 +51,8 @@ struct ConsumerState: ~Copyable {
     /// The next batch of what has been fetched; nil when there is none left.
     private mutating func nextInHand(_ engine: StoreEngine) throws(StreamError) -> RecordBatch? {
         while let (index, batches, view, consumed) = fetched {
-            guard consumed < batches.bytes.count, !partitions[index].isPaused, !partitions[index].isDone else {
+            guard consumed < batches.bytes.count, !partitions[index].isPaused, !partitions[index].isDone
+            else {
                 fetched = nil
                 return nil
             }
@@ -81,7 +83,8 @@ struct ConsumerState: ~Copyable {
                 fetched = nil
                 throw StreamError(error, at: partitions[index].topicPartition)
             }
-            let storage = BatchStorage(partitions[index].topicPartition, decoded, from: partitions[index].next)
+            let storage = BatchStorage(
+                partitions[index].topicPartition, decoded, from: partitions[index].next)
             partitions[index].next = header.nextOffset
             // Compaction may have left nothing behind the offset that was asked for.
             guard storage.start.remaining > 0 else { continue }

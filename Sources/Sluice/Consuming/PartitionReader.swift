@@ -1,7 +1,7 @@
 // One partition as a consumer reads it: the next offset, and where in which segment that is.
 //
-// (1) `next` is what the reader has taken; it moves over whole batches. (2) A place in a segment is remembered as long as
-// reading goes straight on; after a seek it is looked up.
+// (1) `next` is what the reader has taken; it moves over whole batches. (2) A place in a segment is
+// remembered as long as reading goes straight on; after a seek it is looked up.
 
 import SluiceLog
 
@@ -21,7 +21,8 @@ struct PartitionReader {
     /// Whether a bounded reader has everything.
     var isDone: Bool { end.map { next >= $0 } ?? false }
 
-    /// Where to fetch now; nil when there is nothing yet. Throws `offsetOutOfRange`, `offline`, `unknownTopic`.
+    /// Where to fetch now; nil when there is nothing yet. Throws `offsetOutOfRange`, `offline`,
+    /// `unknownTopic`.
     func plan(_ engine: StoreEngine) throws(StreamError) -> FetchPlan? {
         let view: SegmentView?
         do throws(LogError) {
@@ -107,7 +108,9 @@ extension StoreEngine {
         var context = CodecContext()
         var view = try read { volume throws(LogError) in try volume.segment(number, atTime: time) }
         while let segment = view {
-            if segment.maxTimestamp >= time, let found = try reader.record(atTime: time, in: segment, &context) {
+            if segment.maxTimestamp >= time,
+                let found = try reader.record(atTime: time, in: segment, &context)
+            {
                 return found
             }
             view = try read { volume throws(LogError) in try volume.segment(number, after: segment) }

@@ -1,18 +1,16 @@
 // What a consumer's loop is handed: a run of records of one partition, checked once, and two ways through it.
 //
-// (1) A batch is a reference to immutable memory: copying it copies the reference. (2) The bytes were checked when it was
-// made; going through them checks nothing. (3) A Record keeps its batch alive; a RecordView is borrowed from it and
-// counts nothing.
+// (1) A batch is a reference to immutable memory: copying it copies the reference. (2) The bytes were checked
+// when it was made; going through them checks nothing. (3) A Record keeps its batch alive; a RecordView is
+// borrowed from it and counts nothing.
 
 public import SluiceLog
 
 /// A run of records of one partition.
 ///
-/// ```swift
-/// for record in batch { try await handle(record) }                          // Values: store them, send them.
-/// var records = batch.records
-/// while let record = records.next() { sum += record.value?.byteCount ?? 0 }    // Borrowed: the fastest.
-/// ```
+/// ```swift for record in batch { try await handle(record) }                          // Values: store them,
+/// send them. var records = batch.records while let record = records.next() { sum += record.value?.byteCount
+/// ?? 0 }    // Borrowed: the fastest. ```
 @frozen
 public struct RecordBatch: Sequence, Sendable {
     @usableFromInline let storage: BatchStorage
@@ -67,8 +65,8 @@ public struct RecordBatch: Sequence, Sendable {
     }
 }
 
-/// The memory of a batch. A class, so that records can keep it. `@unchecked Sendable`: nothing in it changes, and the
-/// cursor's pointers are into memory that it holds.
+/// The memory of a batch. A class, so that records can keep it. `@unchecked Sendable`: nothing in it changes,
+/// and the cursor's pointers are into memory that it holds.
 @usableFromInline
 final class BatchStorage: @unchecked Sendable {
     @usableFromInline let topicPartition: TopicPartition

@@ -38,8 +38,8 @@ struct Delivery {
 }
 
 extension StreamError {
-    /// What the engine says of a partition that the caller knows by number: where it does not know that number any
-    /// more, the topic has been deleted.
+    /// What the engine says of a partition that the caller knows by number: where it does not know that
+    /// number any more, the topic has been deleted.
     init(_ error: LogError, of partition: TopicPartition) {
         if case .unknownPartition(topic: "", _) = error {
             self = .unknownTopic(partition.topic)

@@ -18,16 +18,21 @@ extension Logger {
         case .storeStopped(let error):
             critical(
                 "writing to the store has stopped until it is opened again",
-                metadata: ["operation": "\(error.operation)", "file": "\(error.path)", "errno": "\(error.errno)"])
+                metadata: [
+                    "operation": "\(error.operation)", "file": "\(error.path)", "errno": "\(error.errno)",
+                ])
         case .removalFailed(let error):
             warning(
                 "files of deleted records could not be removed",
-                metadata: ["operation": "\(error.operation)", "file": "\(error.path)", "errno": "\(error.errno)"])
+                metadata: [
+                    "operation": "\(error.operation)", "file": "\(error.path)", "errno": "\(error.errno)",
+                ])
         case .segmentsRemoved(let topic, let partition, let count, let bytes):
             info(
                 "segments were deleted",
                 metadata: [
-                    "topic": "\(topic)", "partition": "\(partition)", "segments": "\(count)", "bytes": "\(bytes)",
+                    "topic": "\(topic)", "partition": "\(partition)", "segments": "\(count)",
+                    "bytes": "\(bytes)",
                 ])
         case .recordsUnreadable(let file, let position, let reason):
             error(

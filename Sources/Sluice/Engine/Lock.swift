@@ -1,12 +1,14 @@
 // The lock of the append path: a pthread mutex, with conditions that belong to it.
 //
-// Measured: Synchronization.Mutex is equal with two threads and up to 21 times slower with eight that hold it for a
-// microsecond. The thread sanitizer, moreover, does not know it on Linux (Swift 6.3.1) and calls all that it guards a
-// race: so it is used nowhere in this module, and a clean run of the sanitizer means something.
+// Measured: Synchronization.Mutex is equal with two threads and up to 21 times slower with eight that hold it
+// for a microsecond. The thread sanitizer, moreover, does not know it on Linux (Swift 6.3.1) and calls all
+// that it guards a race: so it is used nowhere in this module, and a clean run of the sanitizer means
+// something.
 //
-// What such a lock guards in a class is declared `@exclusivity(unchecked)`. The optimiser (Swift 6.3.1) joins neighbouring
-// accesses of a property into one that spans a call to C, and the C call may be the one that lets another thread in: the
-// run-time check for exclusive access then stops a correct program. The lock is what keeps accesses apart.
+// What such a lock guards in a class is declared `@exclusivity(unchecked)`. The optimiser (Swift 6.3.1) joins
+// neighbouring accesses of a property into one that spans a call to C, and the C call may be the one that
+// lets another thread in: the run-time check for exclusive access then stops a correct program. The lock is
+// what keeps accesses apart.
 
 #if canImport(Glibc)
 import Glibc

@@ -7,7 +7,8 @@ extension StoreEngine {
     /// The close begins: from now on nothing new is taken.
     func refuse() { isClosed.store(true, ordering: .relaxed) }
 
-    /// Finishes what was submitted, syncs, records the close, and gives the directory back. To be called once.
+    /// Finishes what was submitted, syncs, records the close, and gives the directory back. To be called
+    /// once.
     nonisolated(nonsending) func close() async -> Result<Void, StreamError> {
         let waiter = Waiter<Void>()
         withVolume { volume in
@@ -17,10 +18,14 @@ extension StoreEngine {
         let result = await waiter.value()
         let done = Waiter<Void>()
         // Joining waits for threads: not in the cooperative pool.
-        guard let thread = Thread.start("sluice-close", { [self] in
-            stopThreads()
-            done.resume(.success(()))
-        }) else {
+        guard
+            let thread = Thread.start(
+                "sluice-close",
+                { [self] in
+                    stopThreads()
+                    done.resume(.success(()))
+                })
+        else {
             stopThreads()
             return result
         }

@@ -1,8 +1,8 @@
 // The engine's threads: what each does when there is work, and when it sleeps.
 //
-// (1) Nothing that a look at the volume brought about is slept on: completions are told and the other lane is rung first.
-// (2) A look that found nothing rings the other lane once for each change of the volume, so that two lanes that wait
-// for the same disk do not keep each other awake.
+// (1) Nothing that a look at the volume brought about is slept on: completions are told and the other lane is
+// rung first. (2) A look that found nothing rings the other lane once for each change of the volume, so that
+// two lanes that wait for the same disk do not keep each other awake.
 
 #if canImport(Glibc)
 import Glibc
@@ -34,7 +34,8 @@ extension StoreEngine {
             }
             appendersAsleep += 1
             if hasWorked {
-                // Dozes once before it sleeps: a stream of full batches then costs a wake-up a millisecond, not one each.
+                // Dozes once before it sleeps: a stream of full batches then costs a wake-up a millisecond,
+                // not one each.
                 appendersDozing += 1
                 appendBell.wait(lock, until: Instant.monotonicNow + Self.dozeNanoseconds)
                 appendersDozing -= 1
@@ -47,8 +48,8 @@ extension StoreEngine {
         lock.unlock()
     }
 
-    /// Takes several small writes at once, so that many partitions with a record each cost one turn of the lock; a
-    /// commit goes alone, since it takes long.
+    /// Takes several small writes at once, so that many partitions with a record each cost one turn of the
+    /// lock; a commit goes alone, since it takes long.
     private func takeJobs(_ jobs: inout [IOJob]) {
         let now = Instant.now
         while jobs.count < Self.jobsAtOnce, let job = volume.nextJob(.append, now: now) {
@@ -118,7 +119,8 @@ extension StoreEngine {
             if deadline == .max {
                 backgroundBell.wait(lock)
             } else {
-                backgroundBell.wait(lock, until: max(deadline, now.monotonicNanoseconds + Self.leastSleepNanoseconds))
+                backgroundBell.wait(
+                    lock, until: max(deadline, now.monotonicNanoseconds + Self.leastSleepNanoseconds))
                 // What time has brought is a change.
                 if Instant.monotonicNow >= deadline { changes &+= 1 }
             }
@@ -127,27 +129,29 @@ extension StoreEngine {
         lock.unlock()
     }
 
-    /// Retention looks at the store when the oldest segment comes of age, at most once a minute and at least once an
-    /// hour while there is something to delete.
+    /// Retention looks at the store when the oldest segment comes of age, at most once a minute and at least
+    /// once an hour while there is something to delete.
     private func enforceRetention(_ now: Instant) {
         if let time = retentionAt, now.monotonicNanoseconds >= time {
             volume.enforceRetention(wall: retentionWall(now))
             retentionAt = nil
         }
         guard retentionAt == nil, let expiry = volume.nextExpiry else { return }
-        let wait = min(max(expiry.subtractingReportingOverflow(now.wallMilliseconds).partialValue, 60_000), 3_600_000)
+        let wait = min(
+            max(expiry.subtractingReportingOverflow(now.wallMilliseconds).partialValue, 60_000), 3_600_000)
         retentionAt = now.monotonicNanoseconds + wait * 1_000_000
     }
 
-    /// The wall clock, not believed for an hour after the opening: it may have been set while the machine was off.
+    /// The wall clock, not believed for an hour after the opening: it may have been set while the machine was
+    /// off.
     func retentionWall(_ now: Instant) -> Int64 {
         let open = (now.monotonicNanoseconds - openedAt.monotonicNanoseconds) / 1_000_000
         guard open < 3_600_000, previousWall > 0 else { return now.wallMilliseconds }
         return min(now.wallMilliseconds, previousWall + open)
     }
 
-    /// Submits something and runs jobs of the append lane on the calling thread until it is answered: without contention
-    /// no other thread is involved. For callers without async.
+    /// Submits something and runs jobs of the append lane on the calling thread until it is answered: without
+    /// contention no other thread is involved. For callers without async.
     func helping<Value>(_ submit: () throws(StreamError) -> Waiter<Value>) throws(StreamError) -> Value {
         // Counted before the answer is asked for: whoever gives it afterwards sees a helper, and rings.
         helpers.add(1, ordering: .sequentiallyConsistent)

@@ -1,8 +1,8 @@
 // The shell around one volume: its lock, its threads, and the delivery of what was completed. No policy.
 //
-// (1) `volume` is touched with `lock` held, and by nothing else. (2) Jobs run, and completions are delivered, without
-// it. (3) A thread that finished a job looks for the next itself: a bell is rung only for a thread that sleeps.
-// (4) Producers are called without the lock; they may call back in.
+// (1) `volume` is touched with `lock` held, and by nothing else. (2) Jobs run, and completions are delivered,
+// without it. (3) A thread that finished a job looks for the next itself: a bell is rung only for a thread
+// that sleeps. (4) Producers are called without the lock; they may call back in.
 
 import Logging
 import SluiceCore
@@ -42,7 +42,8 @@ final class StoreEngine: @unchecked Sendable {
     @exclusivity(unchecked) var isBackgroundAsleep = false
     /// Until when it sleeps.
     @exclusivity(unchecked) var backgroundWakesAt = Int64.max
-    /// How often the volume has been changed, and at which change each lane was last rung by a look that found nothing.
+    /// How often the volume has been changed, and at which change each lane was last rung by a look that
+    /// found nothing.
     @exclusivity(unchecked) var changes: UInt64 = 0
     @exclusivity(unchecked) var appendRungAt: UInt64 = 0
     @exclusivity(unchecked) var backgroundRungAt: UInt64 = 0
@@ -64,7 +65,8 @@ final class StoreEngine: @unchecked Sendable {
     let previousWall: Int64
 
     init(
-        _ opened: consuming OpenedStore, path: String, files: any FileSystem, configuration: StoreConfiguration
+        _ opened: consuming OpenedStore, path: String, files: any FileSystem,
+        configuration: StoreConfiguration
     ) {
         self.path = path
         self.files = files
@@ -106,7 +108,8 @@ final class StoreEngine: @unchecked Sendable {
 
     /// Changes or asks the volume, then wakes whom that concerns and delivers what was completed.
     ///
-    /// - Parameter isUrgent: false for work that nobody waits for: a thread that is about to look is not rung for it.
+    /// - Parameter isUrgent: false for work that nobody waits for: a thread that is about to look is not rung
+    ///   for it.
     func withVolume<R, E: Error>(
         isUrgent: Bool = true, _ body: (inout Volume) throws(E) -> R
     ) throws(E) -> R {
@@ -139,8 +142,8 @@ final class StoreEngine: @unchecked Sendable {
         deliver(completions)
     }
 
-    /// Delivers what a look for jobs has brought about; comes back with the lock. False when there was nothing, and then
-    /// the lock was not let go.
+    /// Delivers what a look for jobs has brought about; comes back with the lock. False when there was
+    /// nothing, and then the lock was not let go.
     func deliverRest() -> Bool {
         let completions = volume.takeCompletions()
         if completions.isEmpty { return false }
@@ -155,7 +158,8 @@ final class StoreEngine: @unchecked Sendable {
         let delivery = delivery(of: completions)
         lock.unlock()
         delivery.deliver(logger)
-        // Asked after the delivery: a helper that came in between and found no answer yet has counted itself before.
+        // Asked after the delivery: a helper that came in between and found no answer yet has counted itself
+        // before.
         if helpers.load(ordering: .sequentiallyConsistent) > 0 { lock.withLock { helperBell.broadcast() } }
     }
 
@@ -181,14 +185,18 @@ final class StoreEngine: @unchecked Sendable {
 
     func ringBackground() {
         guard isBackgroundAsleep else { return }
-        if volume.mayHaveBackgroundJob || (volume.nextDeadline ?? .max) < backgroundWakesAt { backgroundBell.signal() }
+        if volume.mayHaveBackgroundJob || (volume.nextDeadline ?? .max) < backgroundWakesAt {
+            backgroundBell.signal()
+        }
     }
 
     /// Who is to be told what. With the lock held.
     private func delivery(of completions: Completions) -> Delivery {
         var delivery = Delivery(events: completions.events)
         var bySink: [UInt32: [AppendCompletion]] = [:]
-        for completion in completions.appends { bySink[completion.origin.producer, default: []].append(completion) }
+        for completion in completions.appends {
+            bySink[completion.origin.producer, default: []].append(completion)
+        }
         for (number, appends) in bySink {
             if let sink = sinks[number]?.sink { delivery.appends.append((sink, appends)) }
         }
@@ -197,7 +205,9 @@ final class StoreEngine: @unchecked Sendable {
         }
         if !watchers.isEmpty {
             for number in completions.advanced {
-                for watcher in (watchers[number] ?? [:]).values { delivery.advanced.append((watcher, number)) }
+                for watcher in (watchers[number] ?? [:]).values {
+                    delivery.advanced.append((watcher, number))
+                }
             }
         }
         if completions.events.contains(where: { if case .segmentsRemoved = $0 { false } else { true } }) {
@@ -218,7 +228,9 @@ final class StoreEngine: @unchecked Sendable {
         timer.schedule(at: deadline) { [weak self] in
             action()
             guard let self else { return }
-            if helpers.load(ordering: .sequentiallyConsistent) > 0 { lock.withLock { helperBell.broadcast() } }
+            if helpers.load(ordering: .sequentiallyConsistent) > 0 {
+                lock.withLock { helperBell.broadcast() }
+            }
         }
     }
 

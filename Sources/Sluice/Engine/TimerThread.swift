@@ -1,5 +1,5 @@
-// One thread that does small things at their time: lingering batches, calls that wait at most so long. It is started
-// with the first of them and sleeps while nothing is due.
+// One thread that does small things at their time: lingering batches, calls that wait at most so long. It is
+// started with the first of them and sleeps while nothing is due.
 
 import SluiceLog
 

@@ -1,8 +1,9 @@
 // One answer, awaited by one task or polled by one thread. Whoever comes first, answer or cancellation, wins.
 //
-// (1) `isTaken` decides who answers; he alone writes `answer`, before `state` says so. (2) The one who waits writes
-// `continuation` before `state` says that he waits. (3) Sequentially consistent: a caller that helps counts itself, then
-// looks here; who answers says so here, then looks for helpers. One of them sees the other.
+// (1) `isTaken` decides who answers; he alone writes `answer`, before `state` says so. (2) The one who waits
+// writes `continuation` before `state` says that he waits. (3) Sequentially consistent: a caller that helps
+// counts itself, then looks here; who answers says so here, then looks for helpers. One of them sees the
+// other.
 
 import Synchronization
 
@@ -31,7 +32,8 @@ final class Waiter<Value: Sendable>: @unchecked Sendable {
         state.load(ordering: .sequentiallyConsistent) == .answered ? answer : nil
     }
 
-    /// Waits for the answer. When the task is cancelled the answer is `cancelled`, unless that is nil: then it goes on.
+    /// Waits for the answer. When the task is cancelled the answer is `cancelled`, unless that is nil: then
+    /// it goes on.
     nonisolated(nonsending) func value(cancelled: StreamError? = nil) async -> Result<Value, StreamError> {
         if let result { return result }
         return await withTaskCancellationHandler {

@@ -4,8 +4,8 @@ import SluiceLog
 
 /// A lane of a producer for one loop: no lock, allocation, reference count or suspension per record.
 ///
-/// Make it in the task that uses it. Dropped, it hands over what it holds, and the producer's next flush reports on
-/// that. An idle lane does not linger by itself: flush it, or use the producer.
+/// Make it in the task that uses it. Dropped, it hands over what it holds, and the producer's next flush
+/// reports on that. An idle lane does not linger by itself: flush it, or use the producer.
 ///
 /// ```swift
 /// var lane = producer.appender()
@@ -15,7 +15,7 @@ import SluiceLog
 public struct Appender: ~Copyable, Sendable {
     @usableFromInline var box: LaneBox
 
-    init(_ core: ProducerCore) { box = LaneBox(core) }
+    init(_ core: ProducerCore, _ lease: EngineLease) { box = LaneBox(core, lease) }
 
     deinit { box.submitAll() }
 
@@ -31,7 +31,8 @@ public struct Appender: ~Copyable, Sendable {
         var wait = RoomWait()
         while true {
             let pending = try tryAppend(
-                key: key, value: value, headers: headers, timestamp: timestamp, partition: partition, wait: &wait)
+                key: key, value: value, headers: headers, timestamp: timestamp, partition: partition,
+                wait: &wait)
             if let pending { return pending }
             try await waitForRoom(&wait)
         }
@@ -104,16 +105,19 @@ public struct Appender: ~Copyable, Sendable {
 @usableFromInline
 final class LaneBox: @unchecked Sendable {
     let core: ProducerCore
+    private let lease: EngineLease
     @exclusivity(unchecked) private var lane: Lane
 
-    init(_ core: ProducerCore) {
+    init(_ core: ProducerCore, _ lease: EngineLease) {
         self.core = core
+        self.lease = lease
         lane = Lane(core)
     }
 
     @usableFromInline
     func encode(
-        _ key: RawSpan?, _ value: RawSpan?, _ headers: [RecordHeader], _ timestamp: Timestamp?, _ partition: Int?,
+        _ key: RawSpan?, _ value: RawSpan?, _ headers: [RecordHeader], _ timestamp: Timestamp?,
+        _ partition: Int?,
         _ wait: inout RoomWait
     ) throws(StreamError) -> PendingRecord? {
         switch try lane.append(key, value, headers, timestamp?.millisecondsSince1970, partition) {

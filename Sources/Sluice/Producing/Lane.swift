@@ -1,8 +1,8 @@
 // Records on their way into batches: one open batch per partition, sealed when it is full or asked for.
 //
-// (1) One owner at a time: an Appender, or a Producer under its lock. (2) Per record: one encoding into memory that is
-// there, no lock, allocation or count. Per batch: a number, room, compression, a checksum, a hand-over. (3) Order per
-// partition is the order of the calls.
+// (1) One owner at a time: an Appender, or a Producer under its lock. (2) Per record: one encoding into
+// memory that is there, no lock, allocation or count. Per batch: a number, room, compression, a checksum, a
+// hand-over. (3) Order per partition is the order of the calls.
 
 import SluiceCore
 import SluiceLog
@@ -42,7 +42,9 @@ struct Lane: ~Copyable {
         let target = try self.target(key, partition)
         if let number = open[target] {
             let index = builders.recordCount(target)
-            if builders.append(to: target, timestamp: timestamp ?? now, key: key, value: value, headers: headers) {
+            if builders.append(
+                to: target, timestamp: timestamp ?? now, key: key, value: value, headers: headers)
+            {
                 return .appended(
                     PendingRecord(
                         batchNumber: number, partition: Int32(truncatingIfNeeded: target),
@@ -67,7 +69,8 @@ struct Lane: ~Copyable {
     /// The first record of a batch; submits the batch that was full.
     @inline(never)
     private mutating func begin(
-        _ target: Int, isSticky: Bool, _ key: RawSpan?, _ value: RawSpan?, _ headers: borrowing [RecordHeader],
+        _ target: Int, isSticky: Bool, _ key: RawSpan?, _ value: RawSpan?,
+        _ headers: borrowing [RecordHeader],
         _ timestamp: Int64?
     ) throws(StreamError) -> Outcome {
         let bytes = Self.encodedBytes(key, value, headers)
@@ -77,8 +80,8 @@ struct Lane: ~Copyable {
         var target = target
         let isFull = open[target] != nil
         if isFull { submit(target, isUrgent: false) }
-        // While a batch is under way to a partition the next one collects there: else a busy producer would send many
-        // small ones to as many partitions.
+        // While a batch is under way to a partition the next one collects there: else a busy producer would
+        // send many small ones to as many partitions.
         if isSticky, open.count > 1, isFull || !core.isInFlight(target) {
             target = (sticky + Int.random(in: 1..<open.count)) % open.count
             sticky = target

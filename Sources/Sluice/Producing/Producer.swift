@@ -4,8 +4,8 @@ import SluiceLog
 
 /// Appends to one topic. Shared by any number of tasks and threads.
 ///
-/// Order holds per partition for what one task, or one thread, sends. Records collect in batches; with the default
-/// `linger` of zero a batch leaves as soon as the one before it has been answered.
+/// Order holds per partition for what one task, or one thread, sends. Records collect in batches; with the
+/// default `linger` of zero a batch leaves as soon as the one before it has been answered.
 ///
 /// ```swift
 /// let producer = try await store.producer(for: "flights")
@@ -15,9 +15,12 @@ import SluiceLog
 public final class Producer: Sendable {
     let core: ProducerCore
     private let shared: SharedLane
+    /// Here and not in the core, which a thread that delivers holds for a moment.
+    private let lease: EngineLease
 
-    init(_ core: ProducerCore) {
+    init(_ core: ProducerCore, _ lease: EngineLease) {
         self.core = core
+        self.lease = lease
         shared = SharedLane(core)
         core.start()
         core.onIdle { [weak shared] partition in shared?.becameIdle(partition) }
@@ -35,11 +38,11 @@ public final class Producer: Sendable {
     ///
     /// One after another costs a sync each; send from several tasks, or `append` and `flush`, to share them.
     /// - Parameters:
-    ///   - key: decides the partition by Kafka's murmur2, unless `partition` is given. Null: a partition that changes
-    ///     from batch to batch.
+    ///   - key: decides the partition by Kafka's murmur2, unless `partition` is given. Null: a partition that
+    ///     changes from batch to batch.
     ///   - timestamp: nil is now.
-    /// - Throws: `recordTooLarge`, `unknownPartition`, `busy` after `maxBlock`, `noSpace`, `io`, `indeterminate`,
-    ///   `offline`, `corrupt`, `cancelled`, `closed`.
+    /// - Throws: `recordTooLarge`, `unknownPartition`, `busy` after `maxBlock`, `noSpace`, `io`,
+    ///   `indeterminate`, `offline`, `corrupt`, `cancelled`, `closed`.
     @inlinable
     @discardableResult
     public nonisolated(nonsending) func send<
@@ -57,7 +60,8 @@ public final class Producer: Sendable {
 
     /// Accepts one record. Suspends only while there is no room, at most `maxBlock`.
     ///
-    /// - Throws: `recordTooLarge`, `unknownPartition`, `busy` after `maxBlock`, `cancelled(accepted: false)`, `closed`.
+    /// - Throws: `recordTooLarge`, `unknownPartition`, `busy` after `maxBlock`, `cancelled(accepted: false)`,
+    ///   `closed`.
     @inlinable
     @discardableResult
     public nonisolated(nonsending) func append<
@@ -69,7 +73,8 @@ public final class Producer: Sendable {
         var wait = RoomWait()
         while true {
             let pending = try tryAppend(
-                key: key, value: value, headers: headers, timestamp: timestamp, partition: partition, wait: &wait)
+                key: key, value: value, headers: headers, timestamp: timestamp, partition: partition,
+                wait: &wait)
             if let pending { return pending }
             try await waitForRoom(&wait)
         }
@@ -114,7 +119,7 @@ public final class Producer: Sendable {
     }
 
     /// An exclusive lane, for a loop.
-    public func appender() -> Appender { Appender(core) }
+    public func appender() -> Appender { Appender(core, lease) }
 
     /// Flushes, and ends the producer. A second call does nothing; not to be cancelled.
     ///
@@ -158,7 +163,8 @@ public final class Producer: Sendable {
 
     @usableFromInline
     func encode(
-        _ key: RawSpan?, _ value: RawSpan?, _ headers: [RecordHeader], _ timestamp: Timestamp?, _ partition: Int?,
+        _ key: RawSpan?, _ value: RawSpan?, _ headers: [RecordHeader], _ timestamp: Timestamp?,
+        _ partition: Int?,
         _ wait: inout RoomWait
     ) throws(StreamError) -> PendingRecord? {
         try shared.append(key, value, headers, timestamp?.millisecondsSince1970, partition, &wait)
@@ -206,7 +212,8 @@ extension ProducerCore {
     ) async throws(StreamError) -> RecordMetadata {
         let place = TopicPartition(topic: topic, partition: Int(record.partition))
         guard let waiter = outcome(of: record.batchNumber) else {
-            throw .indeterminate(place, reason: "its outcome is older than the last \(Self.keptOutcomes) batches")
+            throw .indeterminate(
+                place, reason: "its outcome is older than the last \(Self.keptOutcomes) batches")
         }
         let outcome = try await waiter.value(cancelled: .cancelled(accepted: true)).get()
         return metadata(of: record, outcome, time)

@@ -1,8 +1,10 @@
 // What the lanes of one producer share: room, the outcome of each batch, and those who wait for either.
 //
-// (1) A batch has a number from its first record on; its outcome is kept for the last `keptOutcomes` numbers. What is
-// needed to answer it is kept until it is answered, however many come after it. (2) Bytes are reserved when a batch is begun and given back when it is answered: what is accepted and not yet
-// acknowledged never exceeds `bufferBytes` by more than a record. (3) `lock` is taken before the volume's, never after.
+// (1) A batch has a number from its first record on; its outcome is kept for the last `keptOutcomes` numbers.
+// What is needed to answer it is kept until it is answered, however many come after it. (2) Bytes are
+// reserved when a batch is begun and given back when it is answered: what is accepted and not yet
+// acknowledged never exceeds `bufferBytes` by more than a record. (3) `lock` is taken before the volume's,
+// never after.
 
 import CoreMetrics
 import SluiceCore
@@ -12,7 +14,6 @@ final class ProducerCore: BatchSink, @unchecked Sendable {
     static let keptOutcomes: UInt64 = 4096
 
     let engine: StoreEngine
-    private let lease: EngineLease
     let topic: String
     let configuration: ProducerConfiguration
     let codec: Codec
@@ -73,11 +74,10 @@ final class ProducerCore: BatchSink, @unchecked Sendable {
     }
 
     init(
-        _ lease: EngineLease, topic: String, numbers: [Int], settings: TopicSettings,
+        _ engine: StoreEngine, topic: String, numbers: [Int], settings: TopicSettings,
         configuration: ProducerConfiguration
     ) {
-        self.lease = lease
-        engine = lease.engine
+        self.engine = engine
         self.topic = topic
         self.numbers = numbers
         self.configuration = configuration
@@ -115,7 +115,9 @@ final class ProducerCore: BatchSink, @unchecked Sendable {
     }
 
     /// With the lock held. One batch, however large, always finds room.
-    private func hasRoom(_ bytes: Int) -> Bool { reserved == 0 || reserved + bytes <= configuration.bufferBytes }
+    private func hasRoom(_ bytes: Int) -> Bool {
+        reserved == 0 || reserved + bytes <= configuration.bufferBytes
+    }
 
     /// Hands a sealed batch to the volume. A refusal becomes the batch's outcome.
     ///
@@ -123,13 +125,15 @@ final class ProducerCore: BatchSink, @unchecked Sendable {
     func submit(_ sealed: SealedBatch, number: UInt64, partition: Int, isUrgent: Bool) {
         lock.withLock {
             outstanding[number] = Sent(
-                partition: partition, room: open.removeValue(forKey: number) ?? 0, records: sealed.recordCount,
+                partition: partition, room: open.removeValue(forKey: number) ?? 0,
+                records: sealed.recordCount,
                 bytes: sealed.bytes.count)
             inFlight[partition, default: 0] += 1
         }
         let origin = BatchOrigin(producer: sinkNumber, number: number)
         let batch = PreparedBatch(
-            bytes: ByteSlice(sealed.bytes), recordCount: sealed.recordCount, maxTimestamp: sealed.maxTimestamp,
+            bytes: ByteSlice(sealed.bytes), recordCount: sealed.recordCount,
+            maxTimestamp: sealed.maxTimestamp,
             origin: origin)
         do throws(LogError) {
             try engine.withVolume(isUrgent: isUrgent) { volume throws(LogError) in
@@ -201,10 +205,11 @@ final class ProducerCore: BatchSink, @unchecked Sendable {
         }
         let slot = Int(number % Self.keptOutcomes)
         if outcomes[slot].number == number {
-            outcomes[slot].state = switch answer {
-            case .success(let outcome): .done(outcome)
-            case .failure(let error): .failed(error)
-            }
+            outcomes[slot].state =
+                switch answer {
+                case .success(let outcome): .done(outcome)
+                case .failure(let error): .failed(error)
+                }
         }
         reserved -= sent.room
         inFlight[sent.partition, default: 1] -= 1

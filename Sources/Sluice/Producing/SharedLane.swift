@@ -1,9 +1,10 @@
 // A producer's own lane, behind a lock, and its rule of when a batch leaves.
 //
-// (1) linger zero: at once when nothing of the producer is under way to that partition, else when that has been
-// answered; so the first record goes alone and the ones behind it go together. (2) A linger: when its time is up.
-// (3) In any case when it is full, or when someone asks. (4) A batch may be answered, on this very thread, while the lane
-// is locked to submit another. Who comes with such news and finds the lock taken leaves it to the holder.
+// (1) linger zero: at once when nothing of the producer is under way to that partition, else when that has
+// been answered; so the first record goes alone and the ones behind it go together. (2) A linger: when its
+// time is up. (3) In any case when it is full, or when someone asks. (4) A batch may be answered, on this
+// very thread, while the lane is locked to submit another. Who comes with such news and finds the lock taken
+// leaves it to the holder.
 
 import SluiceLog
 
@@ -50,7 +51,8 @@ final class SharedLane: @unchecked Sendable {
         if lingering.updateValue(deadline, forKey: partition) == nil { setTimer(partition, deadline) }
     }
 
-    /// One timer for each partition, set again when it finds a batch that is younger: what is full leaves without it.
+    /// One timer for each partition, set again when it finds a batch that is younger: what is full leaves
+    /// without it.
     private func setTimer(_ partition: Int, _ deadline: Int64) {
         core.engine.schedule(at: deadline) { [weak self] in self?.lingered(partition) }
     }

@@ -25,8 +25,8 @@ public struct Admin: Sendable {
     /// Makes a topic.
     ///
     /// - Parameter partitions: 1 … 100,000; each is a directory of its own, made at its first record.
-    /// - Throws: `topicExists`, also for a name that differs only in case or in '.' against '_'; `illegalTopicName`,
-    ///   `illegalConfiguration`, `noSpace`, `closed`.
+    /// - Throws: `topicExists`, also for a name that differs only in case or in '.' against '_';
+    ///   `illegalTopicName`, `illegalConfiguration`, `noSpace`, `closed`.
     public nonisolated(nonsending) func createTopic(
         _ name: String, partitions: Int = 1, configuration: TopicConfiguration = .init()
     ) async throws(StreamError) {
@@ -46,7 +46,9 @@ public struct Admin: Sendable {
     }
 
     /// One topic. Throws `unknownTopic`.
-    public nonisolated(nonsending) func describeTopic(_ name: String) async throws(StreamError) -> TopicDescription {
+    public nonisolated(nonsending) func describeTopic(_ name: String) async throws(StreamError)
+        -> TopicDescription
+    {
         try describe(name)
     }
 
@@ -65,8 +67,8 @@ public struct Admin: Sendable {
         }.value().get()
     }
 
-    /// Adds partitions up to a total; keys may then go to other partitions than before. Open producers keep to the ones
-    /// that they know.
+    /// Adds partitions up to a total; keys may then go to other partitions than before. Open producers keep
+    /// to the ones that they know.
     ///
     /// - Throws: `unknownTopic`, `illegalConfiguration` for fewer than there are, `noSpace`, `closed`.
     public nonisolated(nonsending) func addPartitions(to name: String, total: Int) async throws(StreamError) {
@@ -91,7 +93,9 @@ public struct Admin: Sendable {
     }
 
     /// Log start offset ..< high watermark. Throws `unknownTopic`, `unknownPartition`.
-    public nonisolated(nonsending) func offsets(of partition: TopicPartition) async throws(StreamError) -> Range<Offset> {
+    public nonisolated(nonsending) func offsets(of partition: TopicPartition) async throws(StreamError)
+        -> Range<Offset>
+    {
         try range(of: partition)
     }
 
@@ -144,7 +148,8 @@ public struct Admin: Sendable {
         if let reason = TopicName.check(name) { throw .illegalTopicName(name, reason: reason) }
         guard (1...Limits.partitionsPerTopic).contains(partitions) else {
             throw .illegalConfiguration(
-                key: "partitions", value: "\(partitions)", reason: "accepted: 1 to \(Limits.partitionsPerTopic)")
+                key: "partitions", value: "\(partitions)",
+                reason: "accepted: 1 to \(Limits.partitionsPerTopic)")
         }
         let settings = configuration.settings
         do throws(LogError) {
@@ -171,7 +176,9 @@ public struct Admin: Sendable {
 
     func describe(_ name: String) throws(StreamError) -> TopicDescription {
         try engine.checkOpen()
-        guard let topic = engine.read({ volume in volume.topic(name).map { Self.description(of: $0, volume) } }) else {
+        guard
+            let topic = engine.read({ volume in volume.topic(name).map { Self.description(of: $0, volume) } })
+        else {
             throw .unknownTopic(name)
         }
         return topic
@@ -196,7 +203,9 @@ public struct Admin: Sendable {
     private static func description(of topic: TopicRecord, _ volume: borrowing Volume) -> TopicDescription {
         var partitions: [Range<Offset>] = []
         for number in 0..<Int(topic.partitions) {
-            let range = (try? volume.number(topic: topic.name, partition: number)).flatMap { try? volume.offsets($0) }
+            let range = (try? volume.number(topic: topic.name, partition: number)).flatMap {
+                try? volume.offsets($0)
+            }
             partitions.append(Offset(range?.lowerBound ?? 0)..<Offset(range?.upperBound ?? 0))
         }
         return TopicDescription(

@@ -3,7 +3,8 @@
 import SluiceCore
 import SluiceLog
 
-/// Collects the appends of one atomic write. What it holds is appended when the closure that was given it returns.
+/// Collects the appends of one atomic write. What it holds is appended when the closure that was given it
+/// returns.
 public struct AtomicWrite: ~Copyable {
     private let engine: StoreEngine
     private var parts: [Part] = []
@@ -33,7 +34,9 @@ public struct AtomicWrite: ~Copyable {
     ///   - expecting: the offset at which the partition must end, or nothing of the write is appended and
     ///     `unexpectedEnd` tells where it does (optimistic concurrency). Of the first record to a partition.
     /// - Throws: `unknownTopic`, `unknownPartition`, `recordTooLarge` when the write exceeds 1 MiB.
-    public mutating func append<K: RecordBytes & ~Copyable & ~Escapable, V: RecordBytes & ~Copyable & ~Escapable>(
+    public mutating func append<
+        K: RecordBytes & ~Copyable & ~Escapable, V: RecordBytes & ~Copyable & ~Escapable
+    >(
         to topic: String, partition: Int? = nil, key: borrowing K = NullBytes(), value: borrowing V,
         headers: [RecordHeader] = [], timestamp: Timestamp? = nil, expecting: Offset? = nil
     ) throws(StreamError) {
@@ -157,8 +160,8 @@ extension StreamStore {
     ///     try write.append(to: "ledger", value: "7 paid 10")
     /// }
     /// ```
-    /// - Throws: what the closure throws; `unexpectedEnd`, `recordTooLarge`, `noSpace`, `io`, `indeterminate`, `offline`,
-    ///   `closed`. Not to be cancelled once the closure has returned.
+    /// - Throws: what the closure throws; `unexpectedEnd`, `recordTooLarge`, `noSpace`, `io`,
+    ///   `indeterminate`, `offline`, `closed`. Not to be cancelled once the closure has returned.
     public nonisolated(nonsending) func atomically<R>(
         _ body: (inout AtomicWrite) throws -> R
     ) async throws -> R {

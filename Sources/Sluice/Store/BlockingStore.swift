@@ -5,8 +5,8 @@ import SluiceLog
 
 /// A store for programs that do not use async: each call blocks its thread until it is done.
 ///
-/// A caller helps: it runs the store's I/O jobs on its own thread, so that an uncontended `send` changes no thread. Not for
-/// tasks: it would block the cooperative pool.
+/// A caller helps: it runs the store's I/O jobs on its own thread, so that an uncontended `send` changes no
+/// thread. Not for tasks: it would block the cooperative pool.
 ///
 /// ```swift
 /// let store = try BlockingStore.open(at: "data")
@@ -52,7 +52,8 @@ public struct BlockingStore: Sendable {
     /// As `Admin.deleteTopic`.
     public func deleteTopic(_ name: String) throws(StreamError) {
         _ = try store.engine.helping { () throws(StreamError) in
-            try store.admin.request { volume, id throws(LogError) in try volume.deleteTopic(name, request: id) }
+            try store.admin.request { volume, id throws(LogError) in try volume.deleteTopic(name, request: id)
+            }
         }
     }
 
@@ -76,7 +77,8 @@ public struct BlockingStore: Sendable {
     /// As `Producer.send`: acknowledged on return.
     @discardableResult
     public func send<K: RecordBytes & ~Copyable & ~Escapable, V: RecordBytes & ~Copyable & ~Escapable>(
-        _ producer: Producer, key: borrowing K = NullBytes(), value: borrowing V, headers: [RecordHeader] = [],
+        _ producer: Producer, key: borrowing K = NullBytes(), value: borrowing V,
+        headers: [RecordHeader] = [],
         timestamp: Timestamp? = nil, partition: Int? = nil
     ) throws(StreamError) -> RecordMetadata {
         let time = timestamp?.millisecondsSince1970 ?? coarseWallMilliseconds()
@@ -84,7 +86,8 @@ public struct BlockingStore: Sendable {
             producer, key: key, value: value, headers: headers,
             timestamp: Timestamp(millisecondsSince1970: time), partition: partition)
         let core = producer.core
-        let outcome = try store.engine.helping { () throws(StreamError) -> Waiter<ProducerCore.BatchOutcome> in
+        let outcome = try store.engine.helping {
+            () throws(StreamError) -> Waiter<ProducerCore.BatchOutcome> in
             producer.submit(record)
             guard let waiter = core.outcome(of: record.batchNumber) else {
                 throw .indeterminate(
@@ -99,14 +102,16 @@ public struct BlockingStore: Sendable {
     /// As `Producer.append`: accepted on return, blocking only while there is no room.
     @discardableResult
     public func append<K: RecordBytes & ~Copyable & ~Escapable, V: RecordBytes & ~Copyable & ~Escapable>(
-        _ producer: Producer, key: borrowing K = NullBytes(), value: borrowing V, headers: [RecordHeader] = [],
+        _ producer: Producer, key: borrowing K = NullBytes(), value: borrowing V,
+        headers: [RecordHeader] = [],
         timestamp: Timestamp? = nil, partition: Int? = nil
     ) throws(StreamError) -> PendingRecord {
         let core = producer.core
         var wait = RoomWait()
         while true {
             let record = try producer.tryAppend(
-                key: key, value: value, headers: headers, timestamp: timestamp, partition: partition, wait: &wait)
+                key: key, value: value, headers: headers, timestamp: timestamp, partition: partition,
+                wait: &wait)
             if let record { return record }
             producer.submitAll()
             let now = Instant.monotonicNow
@@ -144,7 +149,8 @@ public struct BlockingStore: Sendable {
     /// The batch at a position, or nil at the end. Go on from its `nextOffset`.
     ///
     /// - Parameter maxBytes: a first fetch; a larger batch is read whole.
-    /// - Throws: `offsetOutOfRange`, `unknownTopic`, `unknownPartition`, `corrupt`, `offline`, `io`, `closed`.
+    /// - Throws: `offsetOutOfRange`, `unknownTopic`, `unknownPartition`, `corrupt`, `offline`, `io`,
+    ///   `closed`.
     public func read(
         _ partition: TopicPartition, from position: Position, maxBytes: Int = 64 << 10
     ) throws(StreamError) -> RecordBatch? {

@@ -7,8 +7,8 @@ import SluiceLog
 
 /// A store in one directory: topics, their records, nothing to run beside it.
 ///
-/// Open one and share it; one process writes at a time. It works from `open` to `close`. Dropped without `close` it is as
-/// safe as after `kill -9`: everything acknowledged is there at the next opening.
+/// Open one and share it; one process writes at a time. It works from `open` to `close`. Dropped without
+/// `close` it is as safe as after `kill -9`: everything acknowledged is there at the next opening.
 ///
 /// ```swift
 /// let store = try await StreamStore.open(at: "data")
@@ -38,8 +38,9 @@ public final class StreamStore: Streams, Service {
     /// Opens the store in a directory, making it when the directory does not exist or is empty.
     ///
     /// Only the last component of the path is made. What recovery found is in `recovery`, and in the log.
-    /// - Throws: `locked` when another process writes; `notAStore`, `notADirectory`, `newerFormat`; `corrupt` when the
-    ///   manifest is damaged, or with `strict` when anything acknowledged is; `io`, `noSpace`, `readOnly`.
+    /// - Throws: `locked` when another process writes; `notAStore`, `notADirectory`, `newerFormat`; `corrupt`
+    ///   when the manifest is damaged, or with `strict` when anything acknowledged is; `io`, `noSpace`,
+    ///   `readOnly`.
     public nonisolated(nonsending) static func open(
         at path: String, configuration: Configuration = .init()
     ) async throws(StreamError) -> StreamStore {
@@ -126,8 +127,8 @@ public final class StreamStore: Streams, Service {
         try configuration.validate()
         let (settings, numbers) = try engine.topic(topic)
         let core = ProducerCore(
-            lease, topic: topic, numbers: numbers, settings: settings, configuration: configuration)
-        let producer = Producer(core)
+            engine, topic: topic, numbers: numbers, settings: settings, configuration: configuration)
+        let producer = Producer(core, lease)
         producers.withLock { producers in
             producers.removeAll { $0.producer == nil }
             producers.append(WeakProducer(producer: producer))
@@ -167,8 +168,8 @@ public final class StreamStore: Streams, Service {
 
     /// Flushes producers, ends consumers' loops, syncs everything, and gives the directory back.
     ///
-    /// Records that producers had accepted are written and acknowledged before it returns; a failure of one of them is
-    /// thrown, after the rest of the close. A second call does nothing; not to be cancelled.
+    /// Records that producers had accepted are written and acknowledged before it returns; a failure of one
+    /// of them is thrown, after the rest of the close. A second call does nothing; not to be cancelled.
     public nonisolated(nonsending) func close() async throws(StreamError) {
         if let waiter = beginClose() {
             _ = await waiter.value()
@@ -251,7 +252,9 @@ extension StoreEngine {
     func topic(_ name: String) throws(StreamError) -> (TopicSettings, [Int]) {
         let found = read { volume -> (TopicRecord, [Int])? in
             guard let topic = volume.topic(name) else { return nil }
-            let numbers = (0..<Int(topic.partitions)).compactMap { try? volume.number(topic: name, partition: $0) }
+            let numbers = (0..<Int(topic.partitions)).compactMap {
+                try? volume.number(topic: name, partition: $0)
+            }
             return numbers.count == Int(topic.partitions) ? (topic, numbers) : nil
         }
         guard let (topic, numbers) = found else { throw .unknownTopic(name) }

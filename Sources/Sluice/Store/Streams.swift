@@ -20,7 +20,8 @@ public protocol Streams: Sendable {
 
     /// Reads the partitions given; belongs to no group, commits nothing.
     ///
-    /// - Throws: `unknownTopic`, `unknownPartition`, `offsetOutOfRange`, `illegalConfiguration`, `corrupt`, `closed`.
+    /// - Throws: `unknownTopic`, `unknownPartition`, `offsetOutOfRange`, `illegalConfiguration`, `corrupt`,
+    ///   `closed`.
     nonisolated(nonsending) func consumer(
         of partitions: [TopicPartition], from position: Position, until limit: ReadLimit,
         configuration: ConsumerConfiguration

@@ -15,8 +15,9 @@ struct SegmentDump: AsyncParsableCommand {
         commandName: "dump",
         abstract: "Print what a file holds. Changes nothing.",
         discussion: """
-            A .log a line for each batch, an .index or .timeindex a line for each entry, the manifest and the journal a \
-            line for each frame. Exit code 1 when something in it is damaged; 0, with a note, when only its end is torn.
+            A .log a line for each batch, an .index or .timeindex a line for each entry, the manifest and \
+            the journal a line for each frame. Exit code 1 when something in it is damaged; 0, with a note, \
+            when only its end is torn.
             """)
 
     @Argument(help: "A .log, .index or .timeindex of a partition, or a file of manifest/ or journal/.")

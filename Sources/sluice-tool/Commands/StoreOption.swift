@@ -8,7 +8,8 @@ import SluiceLog
 struct StoreOption: ParsableArguments {
     @Option(
         name: .customLong("store"),
-        help: ArgumentHelp("The store's directory, else $SLUICE_STORE, else ./sluice-data.", valueName: "dir"))
+        help: ArgumentHelp("The store's directory, else $SLUICE_STORE, else ./sluice-data.", valueName: "dir")
+    )
     var directory: String?
 
     var path: String { directory ?? System.environment("SLUICE_STORE") ?? "sluice-data" }

@@ -10,10 +10,10 @@ struct TopicConsume: AsyncParsableCommand {
         commandName: "consume",
         abstract: "Print the records of topics, and wait for more.",
         discussion: """
-            Without -f a record is a line of JSON: topic, partition, offset, timestamp (ms since 1970), key, value and \
-            headers; bytes that are not UTF-8 stand in base64 under key_base64 and value_base64. A format has the \
-            fields %t %p %o %k %v %d %h (topic, partition, offset, key, value, timestamp in ms, headers as \
-            name=value,name=value) and the escapes \\n \\t \\0 \\r; %% is a percent sign.
+            Without -f a record is a line of JSON: topic, partition, offset, timestamp (ms since 1970), key, \
+            value and headers; bytes that are not UTF-8 stand in base64 under key_base64 and value_base64. A \
+            format has the fields %t %p %o %k %v %d %h (topic, partition, offset, key, value, timestamp in \
+            ms, headers as name=value,name=value) and the escapes \\n \\t \\0 \\r; %% is a percent sign.
             """)
 
     @Argument(help: "The topics' names.")
@@ -22,7 +22,7 @@ struct TopicConsume: AsyncParsableCommand {
     @Option(
         name: .shortAndLong,
         help: ArgumentHelp(
-            "Where to begin: start, end, an offset, or @ and a moment in ms since 1970 or as 2013-11-24T01:00:00Z.",
+            "Where to begin: start, end, an offset, or @ and ms since 1970 or such as 2013-11-24T01:00:00Z.",
             valueName: "where"))
     var offset = "start"
 
@@ -31,13 +31,17 @@ struct TopicConsume: AsyncParsableCommand {
         help: "Only this partition; may be given again. All of them unless given.")
     var partition: [Int] = []
 
-    @Option(name: [.customShort("n", allowingJoined: true), .customLong("num")], help: "End after so many records.")
+    @Option(
+        name: [.customShort("n", allowingJoined: true), .customLong("num")],
+        help: "End after so many records.")
     var count: Int64?
 
     @Option(name: .shortAndLong, parsing: .unconditional, help: "How to print a record.")
     var format: String?
 
-    @Flag(name: .shortAndLong, help: "End where the topics ended at the beginning, instead of waiting for more.")
+    @Flag(
+        name: .shortAndLong, help: "End where the topics ended at the beginning, instead of waiting for more."
+    )
     var exitAtEnd = false
 
     @OptionGroup var store: StoreOption
@@ -109,7 +113,8 @@ struct TopicConsume: AsyncParsableCommand {
             place.offset = record.offset.rawValue
             place.timestamp = record.timestamp.millisecondsSince1970
             printer.print(
-                place, key: record.key, value: record.value, headers: printer.usesHeaders ? record.headers : [],
+                place, key: record.key, value: record.value,
+                headers: printer.usesHeaders ? record.headers : [],
                 into: &output.text)
             try output.recordEnded()
             printed += 1

@@ -17,7 +17,8 @@ struct TopicCreate: AsyncParsableCommand {
 
     @Option(
         name: [.short, .customLong("topic-config")],
-        help: ArgumentHelp("A setting, such as retention.ms=3600000; may be given again.", valueName: "key=value"))
+        help: ArgumentHelp(
+            "A setting, such as retention.ms=3600000; may be given again.", valueName: "key=value"))
     var config: [ConfigurationArgument] = []
 
     @OptionGroup var store: StoreOption

@@ -9,10 +9,11 @@ struct TopicProduce: AsyncParsableCommand {
         commandName: "produce",
         abstract: "Append records from standard input to a topic.",
         discussion: """
-            A format says how records stand in the input: the fields %k %v %p %d %h (key, value, partition, timestamp in \
-            ms, headers as name=value,name=value), each up to the text behind it, and the escapes \\n \\t \\0 \\r. The last \
-            record needs no end. With -o one receipt a record is printed after its acknowledgement, in the order of the \
-            input for each partition; its format has %t %p %o %d.
+            A format says how records stand in the input: the fields %k %v %p %d %h (key, value, partition, \
+            timestamp in ms, headers as name=value,name=value), each up to the text behind it, and the \
+            escapes \\n \\t \\0 \\r. The last record needs no end. With -o one receipt a record is printed \
+            after its acknowledgement, in the order of the input for each partition; its format has %t %p %o \
+            %d.
             """)
 
     @Argument(help: "The topic's name.")
@@ -29,13 +30,16 @@ struct TopicProduce: AsyncParsableCommand {
         help: "The partition of every record; else by the key, else one after another.")
     var partition: Int?
 
-    @Option(name: [.customShort("z", allowingJoined: true), .long], help: "The codec; else the topic's, else lz4.")
+    @Option(
+        name: [.customShort("z", allowingJoined: true), .long], help: "The codec; else the topic's, else lz4."
+    )
     var compression: CodecArgument?
 
     @Option(help: "What is waited for: durable survives a loss of power, written the death of the process.")
     var acks = AcksArgument.durable
 
-    @Option(name: [.customShort("o"), .long], parsing: .unconditional, help: "Print a receipt for each record.")
+    @Option(
+        name: [.customShort("o"), .long], parsing: .unconditional, help: "Print a receipt for each record.")
     var outputFormat: String?
 
     @OptionGroup var store: StoreOption
@@ -58,9 +62,10 @@ struct TopicProduce: AsyncParsableCommand {
             let session = ProduceSession(
                 producer: producer, partitions: partitions, layout: layout, receiptFormat: receiptFormat,
                 files: TopicFiles(store: store.path, topic: name, partitions: partitions))
-            // Cancelling ends the input. The work itself is not cancelled: what was read is appended and acknowledged.
+            // Cancelling ends the input. The work itself is not cancelled: what was read is appended and
+            // acknowledged.
             try await withTaskCancellationHandler {
-                try await Task.detached { try await session.run(StandardInput(interrupter)) }.value
+                try await Task.detached { try await session.run(ByteInput(0, interrupter)) }.value
             } onCancel: {
                 interrupter.interrupt()
             }

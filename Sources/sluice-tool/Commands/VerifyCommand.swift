@@ -9,8 +9,8 @@ struct VerifyCommand: AsyncParsableCommand {
         commandName: "verify",
         abstract: "Check a store, also beside the program that writes it. Changes nothing.",
         discussion: """
-            Prints what an opening would find, a line each, and a summary. Exit code 1 when acknowledged data is damaged \
-            or missing; 0 with notes on what an opening puts right, such as a torn tail.
+            Prints what an opening would find, a line each, and a summary. Exit code 1 when acknowledged \
+            data is damaged or missing; 0 with notes on what an opening puts right, such as a torn tail.
             """)
 
     @Flag(help: "Read every byte: each batch against its checksum, each closed segment against its seal.")
@@ -25,9 +25,10 @@ struct VerifyCommand: AsyncParsableCommand {
         let seconds = Double(System.monotonicNanoseconds - begun) / 1e9
         var lines = report.findings.map { "\($0.isDamage ? "damage: " : "note: ")\($0)\n" }.joined()
         lines += """
-            \(store.path): \(report.topics) topics, \(report.partitions) partitions, \(report.segments) segments, \
-            \(report.wasClosed ? "closed properly" : "not closed, or open in another program")
-            \(Amounts.megabytes(report.bytesRead)) read in \(Amounts.decimal(seconds)) s\(deep ? "" : "; --deep reads all")
+            \(store.path): \(report.topics) topics, \(report.partitions) partitions, \(report.segments) \
+            segments, \(report.wasClosed ? "closed properly" : "not closed, or open in another program")
+            \(Amounts.megabytes(report.bytesRead)) read in \(Amounts.decimal(seconds)) s\
+            \(deep ? "" : "; --deep reads all")
 
             """
         let damage = report.findings.count(where: \.isDamage)

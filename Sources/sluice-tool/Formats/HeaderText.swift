@@ -2,9 +2,10 @@
 //
 //   name=value,name=value         in the order of the record; a name without '=' has a null value
 //
-// (1) `\` before '=', ',' and `\` takes their meaning away; line feed, tab, carriage return and zero are `\n \t \r \0`,
-// so that the text has none of the usual separators in it. (2) Other bytes are as they are. (3) Nothing at all is no
-// headers; a lone header with an empty name and a null value is the one thing that does not read back.
+// (1) `\` before '=', ',' and `\` takes their meaning away; line feed, tab, carriage return and zero are `\n
+// \t \r \0`, so that the text has none of the usual separators in it. (2) Other bytes are as they are. (3)
+// Nothing at all is no headers; a lone header with an empty name and a null value is the one thing that does
+// not read back.
 
 #if Tool
 import SluiceLog

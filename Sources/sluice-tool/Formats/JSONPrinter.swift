@@ -1,6 +1,6 @@
 // A record as one line of JSON, what `consume` prints unless told otherwise:
 //
-//   {"topic":"flights","partition":0,"offset":17,"timestamp":1385254800000,"key":"UA","value":"…","headers":[]}
+//   {"topic":"t","partition":0,"offset":17,"timestamp":1385254800000,"key":"UA","value":"…","headers":[]}
 //   a header   {"key":"name","value":"…"}        headers may repeat, so they are an array
 //
 // Bytes that are not UTF-8 stand under "key_base64" and "value_base64" instead; Kafka's null is null.
@@ -11,7 +11,8 @@ import SluiceLog
 enum JSONPrinter {
     /// Adds the record and a line feed.
     static func print(
-        _ place: RecordPlace, key: RawSpan?, value: RawSpan?, headers: [RecordHeader], into text: inout TextBuffer
+        _ place: RecordPlace, key: RawSpan?, value: RawSpan?, headers: [RecordHeader],
+        into text: inout TextBuffer
     ) {
         text.append("{\"topic\":\"")
         text.append(place.topic)  // Topic names have nothing to escape.

@@ -1,10 +1,10 @@
 // The formats of `-f` and `-o`: fields and literal text, as rpk and kcat have them.
 //
-//   %t topic   %p partition   %o offset   %k key   %v value   %d timestamp, ms since 1970   %h headers   %% a percent sign
+//   %t topic   %p partition   %o offset   %k key   %v value   %d ms since 1970   %h headers   %% a percent
 //   \n line feed   \t tab   \0 the byte zero   \r carriage return   \\ a backslash
 //
-// (1) Anything else behind '%' or '\' is an error: a format that is misread would damage data in silence. (2) Every
-// other character stands for its UTF-8.
+// (1) Anything else behind '%' or '\' is an error: a format that is misread would damage data in silence. (2)
+// Every other character stands for its UTF-8.
 
 #if Tool
 /// What a place in a format stands for.
@@ -60,8 +60,8 @@ struct RecordFormat: Hashable {
         guard let letter, let field = RecordField(rawValue: letter) else {
             throw .usage(
                 """
-                The format "\(text)" has \(Self.shown("%", letter)), which is no field. The fields are %t %p %o %k %v \
-                %d %h; %% is a percent sign.
+                The format "\(text)" has \(Self.shown("%", letter)), which is no field. The fields are %t %p \
+                %o %k %v %d %h; %% is a percent sign.
                 """)
         }
         pieces.append(.field(field))
@@ -77,15 +77,16 @@ struct RecordFormat: Hashable {
         default:
             throw .usage(
                 """
-                The format "\(text)" has \(Self.shown("\\", letter)), which is no escape. The escapes are \\n \\t \\0 \
-                \\r, and \\\\ for a backslash.
+                The format "\(text)" has \(Self.shown("\\", letter)), which is no escape. The escapes are \
+                \\n \\t \\0 \\r, and \\\\ for a backslash.
                 """)
         }
     }
 
     private static func shown(_ mark: String, _ letter: UInt8?) -> String {
         guard let letter else { return "a \(mark) at its end" }
-        return letter > 0x20 && letter < 0x7F ? mark + String(UnicodeScalar(letter)) : "a \(mark) before a strange byte"
+        return letter > 0x20 && letter < 0x7F
+            ? mark + String(UnicodeScalar(letter)) : "a \(mark) before a strange byte"
     }
 }
 

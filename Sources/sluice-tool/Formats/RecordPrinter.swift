@@ -25,7 +25,8 @@ struct RecordPrinter {
     /// Adds the record to `text`.
     @inline(__always)
     func print(
-        _ place: RecordPlace, key: RawSpan?, value: RawSpan?, headers: [RecordHeader], into text: inout TextBuffer
+        _ place: RecordPlace, key: RawSpan?, value: RawSpan?, headers: [RecordHeader],
+        into text: inout TextBuffer
     ) {
         if let format {
             format.print(place, key: key, value: value, headers: headers, into: &text)
@@ -36,10 +37,11 @@ struct RecordPrinter {
 }
 
 extension RecordFormat {
-    /// Adds the record as the format says. Null prints as nothing, as in rpk; nothing ends a record but what the format
-    /// has at its end.
+    /// Adds the record as the format says. Null prints as nothing, as in rpk; nothing ends a record but what
+    /// the format has at its end.
     func print(
-        _ place: RecordPlace, key: RawSpan?, value: RawSpan?, headers: [RecordHeader], into text: inout TextBuffer
+        _ place: RecordPlace, key: RawSpan?, value: RawSpan?, headers: [RecordHeader],
+        into text: inout TextBuffer
     ) {
         for piece in pieces {
             switch piece {

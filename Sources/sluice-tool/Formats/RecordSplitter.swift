@@ -1,9 +1,9 @@
 // Finds records in a stream of bytes by a format: `%v\n`, `%k\t%v\n`, `%v\0` …
 //
-// (1) A field ends where the literal behind it first occurs. A last field without one takes all the rest of the input, as
-// one record. (2) No field but the last may contain what ends a record: a line without its tab is an error that names the
-// line, rather than a key that runs over two lines. (3) At the end of the input the last separator may be missing.
-// (4) Fields are ranges of the bytes given: nothing is copied.
+// (1) A field ends where the literal behind it first occurs. A last field without one takes all the rest of
+// the input, as one record. (2) No field but the last may contain what ends a record: a line without its tab
+// is an error that names the line, rather than a key that runs over two lines. (3) At the end of the input
+// the last separator may be missing. (4) Fields are ranges of the bytes given: nothing is copied.
 
 #if Tool
 /// Finds the fields of one record after another.
@@ -53,11 +53,13 @@ struct RecordSplitter {
             case .field(let next):
                 if let field {
                     throw .usage(
-                        "A format for reading needs text between \(field.name) and \(next.name): where would one end?")
+                        "A format for reading needs text between \(field.name) and \(next.name)."
+                    )
                 }
                 guard ![.topic, .offset].contains(next) else {
                     throw .usage(
-                        "\(next.name) can be printed, not read: the topic is an argument, the offset is given by the log.")
+                        "\(next.name) can only be printed: the topic is an argument, the offset is the log's."
+                    )
                 }
                 guard !steps.contains(where: { $0.field == next }) else {
                     throw .usage("A format for reading has \(next.name) at most once.")
@@ -65,7 +67,9 @@ struct RecordSplitter {
                 field = next
             }
         }
-        if let field { steps.append(Step(field: field, separator: literals.count..<literals.count, first: 0)) }
+        if let field {
+            steps.append(Step(field: field, separator: literals.count..<literals.count, first: 0))
+        }
         guard steps.contains(where: { $0.field == .value || $0.field == .key }) else {
             throw .usage("A format for reading has %v, %k or both: what else is a record made of?")
         }
@@ -79,14 +83,17 @@ struct RecordSplitter {
 
     /// Finds the record that begins at `start`, and returns where the next one begins.
     ///
-    /// nil: there is no whole record, and more of the input may complete it; or, when `isLast`, there is none left.
+    /// nil: there is no whole record, and more of the input may complete it; or, when `isLast`, there is none
+    /// left.
     /// - Parameter isLast: nothing follows `bytes`.
     mutating func next(in bytes: RawSpan, from start: Int, isLast: Bool) throws(ToolError) -> Int? {
         if start == bytes.byteCount { return nil }
         var place = start
         if !prefix.isEmpty {
             guard place + prefix.count <= bytes.byteCount || isLast else { return nil }
-            guard matches(prefix, bytes, at: place) else { throw missing(prefix, before: true, steps[0].field) }
+            guard matches(prefix, bytes, at: place) else {
+                throw missing(prefix, before: true, steps[0].field)
+            }
             place += prefix.count
         }
         for index in steps.indices {
@@ -135,7 +142,9 @@ struct RecordSplitter {
 
     private func matches(_ literal: Range<Int>, _ bytes: RawSpan, at place: Int) -> Bool {
         guard place + literal.count <= bytes.byteCount else { return false }
-        for (index, byte) in zip(place..., literals[literal]) where bytes.byte(at: index) != byte { return false }
+        for (index, byte) in zip(place..., literals[literal]) where bytes.byte(at: index) != byte {
+            return false
+        }
         return true
     }
 
@@ -149,8 +158,8 @@ struct RecordSplitter {
         let text = RecordFormat.shown(literals[literal])
         return .failed(
             """
-            \(self.place(records + 1)) has no "\(text)" \(before ? "before" : "after") \(field.name). What came before it \
-            has been appended. Put that right, or give a format (-f) that fits the input.
+            \(self.place(records + 1)) has no "\(text)" \(before ? "before" : "after") \(field.name). What \
+            came before it has been appended. Put that right, or give a format (-f) that fits the input.
             """)
     }
 

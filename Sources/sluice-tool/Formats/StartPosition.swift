@@ -32,7 +32,8 @@ enum StartPosition {
         let second = time[2].split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
         guard let year = digits(date[0], 4), let month = digits(date[1], 2), let day = digits(date[2], 2),
             let hour = digits(time[0], 2), let minute = digits(time[1], 2), let whole = digits(second[0], 2),
-            year >= 1, (1...12).contains(month), day >= 1, day <= days(in: month, of: year), hour < 24, minute < 60, whole < 60
+            year >= 1, (1...12).contains(month), day >= 1, day <= days(in: month, of: year), hour < 24,
+            minute < 60, whole < 60
         else { return nil }
         var thousandths: Int64 = 0
         if second.count == 2 {
@@ -50,7 +51,9 @@ enum StartPosition {
         return count == nil || count == text.utf8.count ? Int64(text) : nil
     }
 
-    private static func isLeap(_ year: Int64) -> Bool { year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) }
+    private static func isLeap(_ year: Int64) -> Bool {
+        year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
+    }
 
     private static func days(in month: Int64, of year: Int64) -> Int64 {
         switch month {

@@ -1,8 +1,9 @@
 // Which bytes are text, and which of them a JSON string cannot have as they are.
 //
-// (1) Eight bytes at a time while there is nothing special in them. (2) Valid is what RFC 3629 says: no overlong forms, no
-// surrogates, nothing above U+10FFFF. (3) Bytes are loaded as little-endian words: the lowest set bit of a mask belongs
-// to the first special byte. Masks may have false bits above that one, never below.
+// (1) Eight bytes at a time while there is nothing special in them. (2) Valid is what RFC 3629 says: no
+// overlong forms, no surrogates, nothing above U+10FFFF. (3) Bytes are loaded as little-endian words: the
+// lowest set bit of a mask belongs to the first special byte. Masks may have false bits above that one, never
+// below.
 
 #if Tool
 /// What some bytes are to a JSON string.
@@ -65,7 +66,9 @@ enum TextCheck {
         case 0xF4: (length, second) = (4, 0x80...0x8F)
         default: return nil
         }
-        guard index + length <= bytes.byteCount, second.contains(bytes.byte(at: index + 1)) else { return nil }
+        guard index + length <= bytes.byteCount, second.contains(bytes.byte(at: index + 1)) else {
+            return nil
+        }
         for other in (index + 2)..<max(index + 2, index + length)
         where !(0x80...0xBF).contains(bytes.byte(at: other)) {
             return nil

@@ -10,10 +10,12 @@ enum FileDump {
         let files = PosixFileSystem()
         do {
             guard let status = try files.status(path) else {
-                throw ToolError.failed("There is no file \(path). Segments are in topics/NAME-PARTITION/ of a store.")
+                throw ToolError.failed(
+                    "There is no file \(path). Segments are in topics/NAME-PARTITION/ of a store.")
             }
             guard status.kind == .file else {
-                throw ToolError.failed("\(path) is not a file. Segments are in topics/NAME-PARTITION/ of a store.")
+                throw ToolError.failed(
+                    "\(path) is not a file. Segments are in topics/NAME-PARTITION/ of a store.")
             }
             let parts = path.split(separator: "/")
             let folder = parts.dropLast().last ?? ""

@@ -25,10 +25,14 @@ enum FrameDump {
             }
             try output.recordEnded()
         }
-        for gap in scan.gaps { output.text.append("DAMAGED: at \(gap) there is no frame, and whole ones follow\n") }
-        // Behind the journal's last frame lie those of its lap before, or zeros: nothing torn can be told from them.
+        for gap in scan.gaps {
+            output.text.append("DAMAGED: at \(gap) there is no frame, and whole ones follow\n")
+        }
+        // Behind the journal's last frame lie those of its lap before, or zeros: nothing torn can be told
+        // from them.
         if kind == .manifest, scan.torn > 0 {
-            output.text.append("note: \(scan.torn) bytes at \(scan.end) are not a whole frame: a write that had not ended\n")
+            output.text.append(
+                "note: \(scan.torn) bytes at \(scan.end) are not a whole frame: a write that had not ended\n")
         }
         output.text.append("\(scan.frames.count) frames, \(bytes.count) bytes\n")
         return isSound
@@ -48,8 +52,9 @@ enum FrameDump {
         }
         return entries.map {
             """
-            topic \($0.key.topic) partition \($0.key.partition): offsets \($0.baseOffset)-\($0.nextOffset - 1) at \
-            \($0.position) of segment \($0.segmentBase), \($0.length) bytes
+            topic \($0.key.topic) partition \($0.key.partition): offsets \
+            \($0.baseOffset)-\($0.nextOffset - 1) at \($0.position) of segment \($0.segmentBase), \
+            \($0.length) bytes
             """
         }
     }

@@ -1,4 +1,5 @@
-// A segment's indexes as text. They are hints and can be rebuilt: what is wrong in them costs time, never records.
+// A segment's indexes as text. They are hints and can be rebuilt: what is wrong in them costs time, never
+// records.
 
 #if Tool
 import SluiceLog
@@ -13,9 +14,10 @@ enum IndexDump {
         var isSound = true
         let entries = IndexFiles.read(path, files)
         for entry in entries {
-            let rises = last.map { $0.relativeOffset < entry.relativeOffset && $0.position < entry.position } ?? true
-            output.text.append(
-                "offset: \(base + Int64(entry.relativeOffset)) position: \(entry.position)\(rises ? "" : " WRONG")\n")
+            let rises =
+                last.map { $0.relativeOffset < entry.relativeOffset && $0.position < entry.position } ?? true
+            let offset = base + Int64(entry.relativeOffset)
+            output.text.append("offset: \(offset) position: \(entry.position)\(rises ? "" : " WRONG")\n")
             try output.recordEnded()
             isSound = isSound && rises
             last = entry
@@ -32,9 +34,11 @@ enum IndexDump {
         var isSound = true
         let entries = IndexFiles.readTimes(path, files)
         for entry in entries {
-            let rises = last.map { $0.timestamp < entry.timestamp && $0.relativeOffset < entry.relativeOffset } ?? true
-            output.text.append(
-                "timestamp: \(entry.timestamp) offset: \(base + Int64(entry.relativeOffset))\(rises ? "" : " WRONG")\n")
+            let rises =
+                last.map { $0.timestamp < entry.timestamp && $0.relativeOffset < entry.relativeOffset }
+                ?? true
+            let offset = base + Int64(entry.relativeOffset)
+            output.text.append("timestamp: \(entry.timestamp) offset: \(offset)\(rises ? "" : " WRONG")\n")
             try output.recordEnded()
             isSound = isSound && rises
             last = entry
@@ -49,7 +53,8 @@ enum IndexDump {
         let rest = (try files.status(path)?.size ?? 0) - Int64(count * entryBytes)
         if rest > 0 { output.text.append("note: \(rest) bytes at the end are not a whole entry\n") }
         if !isSound {
-            output.text.append("DAMAGED: entries do not rise; the index is rebuilt from its segment, nothing is lost\n")
+            output.text.append(
+                "DAMAGED: entries do not rise; the index is rebuilt from its segment, nothing is lost\n")
         }
         output.text.append("\(count) entries\n")
         return isSound

@@ -22,11 +22,14 @@ enum LogDump {
                 position += Int64(header.totalBytes)
             case .nothing(let reason):
                 guard let next = try log.nextBatch(after: position) else {
-                    output.text.append("note: \(log.size - position) bytes at \(position) are not a whole batch: \(reason)\n")
+                    output.text.append(
+                        "note: \(log.size - position) bytes at \(position) are not a whole batch: \(reason)\n"
+                    )
                     position = log.size
                     continue
                 }
-                output.text.append("DAMAGED: \(next - position) bytes at \(position) are not a batch: \(reason)\n")
+                output.text.append(
+                    "DAMAGED: \(next - position) bytes at \(position) are not a batch: \(reason)\n")
                 summary.damage += 1
                 position = next
             }
@@ -66,15 +69,16 @@ enum LogDump {
         ].compactMap { $0 }
         text.append(
             """
-            position: \(position) offsets: \(header.baseOffset)-\(header.lastOffset) count: \(header.recordCount) \
-            bytes: \(header.totalBytes) codec: \(header.codec) epoch: \(header.partitionLeaderEpoch) \
-            timestamps: \(header.baseTimestamp)-\(header.maxTimestamp) \
-            crc: \(hexadecimal(header.crc)) \(crcMatches ? "ok" : "WRONG")
+            position: \(position) offsets: \(header.baseOffset)-\(header.lastOffset) count: \
+            \(header.recordCount) bytes: \(header.totalBytes) codec: \(header.codec) epoch: \
+            \(header.partitionLeaderEpoch) timestamps: \(header.baseTimestamp)-\(header.maxTimestamp) crc: \
+            \(hexadecimal(header.crc)) \(crcMatches ? "ok" : "WRONG")
             """)
         if !flags.isEmpty { text.append(" flags: " + flags.joined(separator: ",")) }
         if header.producerID >= 0 {
             text.append(
-                " producer: \(header.producerID) epoch \(header.producerEpoch) sequence \(header.baseSequence)")
+                " producer: \(header.producerID)/\(header.producerEpoch) sequence: \(header.baseSequence)"
+            )
         }
         text.append("\n")
     }

@@ -1,14 +1,15 @@
 // A segment's `.log`, batch by batch, as it is on disk.
 //
-// (1) Changes nothing, trusts nothing: a length counts only within the file. (2) Memory: one window of a megabyte, or one
-// batch when that is larger.
+// (1) Changes nothing, trusts nothing: a length counts only within the file. (2) Memory: one window of a
+// megabyte, or one batch when that is larger.
 
 #if Tool
 import SluiceLog
 
 /// What is at a place of the file.
 enum LogPlace {
-    /// A header that makes sense, with all of its batch; `crcMatches` says whether the batch is as it was written.
+    /// A header that makes sense, with all of its batch; `crcMatches` says whether the batch is as it was
+    /// written.
     case batch(BatchHeader, ByteSlice, crcMatches: Bool)
     /// Not a batch, or not all of one. `reason` is the rest of a sentence.
     case nothing(reason: String)
@@ -52,7 +53,8 @@ struct LogFile: ~Copyable {
         return .batch(header, whole, crcMatches: BatchHeader.crcMatches(whole.bytes))
     }
 
-    /// The first place after `position` where a whole batch with the right checksum begins; nil when there is none.
+    /// The first place after `position` where a whole batch with the right checksum begins; nil when there is
+    /// none.
     ///
     /// - Complexity: O(n) in what is left, and a checksum for each place that looks like a header.
     mutating func nextBatch(after position: Int64) throws(IOError) -> Int64? {

@@ -18,7 +18,8 @@ extension RecordCursor {
         @_lifetime(borrow self)
         get {
             guard let value else { return nil }
-            return unsafe _overrideLifetime(RawSpan(_unsafeStart: value, byteCount: valueCount), borrowing: self)
+            return unsafe _overrideLifetime(
+                RawSpan(_unsafeStart: value, byteCount: valueCount), borrowing: self)
         }
     }
 }

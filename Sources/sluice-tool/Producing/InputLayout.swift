@@ -19,7 +19,8 @@ struct InputLayout {
             throw .usage("Keys come either from the input, by %k in the format, or from -k: not from both.")
         }
         if partition != nil, format.contains(.partition) {
-            throw .usage("Partitions come either from the input, by %p in the format, or from -p: not from both.")
+            throw .usage(
+                "Partitions come either from the input, by %p in the format, or from -p: not from both.")
         }
         fixedKey = key.map { ByteBuffer($0.utf8) }
         self.partition = partition

@@ -1,9 +1,11 @@
-// From standard input to a topic: split, append, wait for acknowledgements, print receipts. One task, no hand-over.
+// From standard input to a topic: split, append, wait for acknowledgements, print receipts. One task, no
+// hand-over.
 //
-// (1) While input is there, up to `Receipts.maxRuns` batches are under way. (2) Before the input is waited for, all that
-// was read is acknowledged: a slow input has its receipts at once, and its records share the syncs. (3) A record that
-// cannot be read or appended ends the work: those before it are appended, acknowledged and have their receipts. (4) After
-// an interruption the beginning of a record that had not ended is dropped: half a record would be a wrong one.
+// (1) While input is there, up to `Receipts.maxRuns` batches are under way. (2) Before the input is waited
+// for, all that was read is acknowledged: a slow input has its receipts at once, and its records share the
+// syncs. (3) A record that cannot be read or appended ends the work: those before it are appended,
+// acknowledged and have their receipts. (4) After an interruption the beginning of a record that had not
+// ended is dropped: half a record would be a wrong one.
 
 #if Tool
 import Sluice
@@ -17,7 +19,7 @@ struct ProduceSession: Sendable {
     let files: TopicFiles
 
     /// Appends all of the input and returns when it is acknowledged.
-    func run(_ input: consuming StandardInput) async throws {
+    func run(_ input: consuming ByteInput) async throws {
         var receipts = Receipts(topic: producer.topic, partitions: partitions, format: receiptFormat)
         var lane = producer.appender()
         var output = StandardOutput()
@@ -65,7 +67,8 @@ struct ProduceSession: Sendable {
             let record: PendingRecord
             do throws(StreamError) {
                 record = try await lane.append(
-                    key: layout.key(bytes, splitter.key), value: bytes.part(splitter.value), headers: extras.headers,
+                    key: layout.key(bytes, splitter.key), value: bytes.part(splitter.value),
+                    headers: extras.headers,
                     timestamp: timestamp, partition: extras.partition ?? layout.partition)
             } catch {
                 throw described(error, splitter)
@@ -81,7 +84,12 @@ struct ProduceSession: Sendable {
     private func described(_ error: StreamError, _ splitter: RecordSplitter) -> any Error {
         switch error {
         case .recordTooLarge, .unknownPartition:
-            ToolError.failed("\(splitter.place(splitter.records)): \(error) What came before it has been appended.")
+            ToolError.failed(
+                """
+                \(splitter.place(splitter.records)): \(Exit.advised(error)) What came before it has been \
+                appended.
+                """
+            )
         default: error
         }
     }

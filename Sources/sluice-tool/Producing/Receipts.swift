@@ -1,8 +1,10 @@
-// What was accepted and is not yet acknowledged, in the order of the input; and a line for each record that is.
+// What was accepted and is not yet acknowledged, in the order of the input; and a line for each record that
+// is.
 //
-// (1) A batch of the producer is one run here, however many records it has: 32 bytes, and 8 a record when receipts show
-// times. (2) Runs are waited for in the order in which they were begun, so receipts are in input order for each partition.
-// (3) At most `maxRuns` are open: beyond that the producer is waited for. A failure ends the input there, not at its end.
+// (1) A batch of the producer is one run here, however many records it has: 32 bytes, and 8 a record when
+// receipts show times. (2) Runs are waited for in the order in which they were begun, so receipts are in
+// input order for each partition. (3) At most `maxRuns` are open: beyond that the producer is waited for. A
+// failure ends the input there, not at its end.
 
 #if Tool
 import Sluice
@@ -34,8 +36,8 @@ struct Receipts: ~Copyable {
         self.topic = topic
         self.format = format
         showsTimestamps = format?.contains(.timestamp) ?? false
-        // Twice the partitions, so that the oldest batch is full when it is waited for; well below the 4,096 outcomes that
-        // a producer keeps.
+        // Twice the partitions, so that the oldest batch is full when it is waited for; well below the 4,096
+        // outcomes that a producer keeps.
         maxRuns = max(256, min(2 * partitions, 2048))
         open = Array(repeating: -1, count: partitions)
     }
@@ -95,7 +97,8 @@ struct Receipts: ~Copyable {
         guard let format else { return }
         let appendTime = metadata.timestamp.millisecondsSince1970
         var place = RecordPlace(
-            topic: topic, partition: Int(run.first.partition), offset: metadata.offset.rawValue, timestamp: appendTime)
+            topic: topic, partition: Int(run.first.partition), offset: metadata.offset.rawValue,
+            timestamp: appendTime)
         for index in 0..<run.count {
             if showsTimestamps, appendTime < 0 { place.timestamp = run.timestamps[index] }
             format.print(place, key: nil, value: nil, headers: [], into: &output.text)

@@ -40,12 +40,14 @@ extension RecordSplitter {
         String(decoding: bytes.extracting(range))
     }
 
-    private func bad(_ field: RecordField, _ bytes: RawSpan, _ range: Range<Int>, _ wanted: String) -> ToolError {
+    private func bad(_ field: RecordField, _ bytes: RawSpan, _ range: Range<Int>, _ wanted: String)
+        -> ToolError
+    {
         let shown = RecordFormat.shown([UInt8](copying: bytes.extracting(range)).prefix(40))
         return .failed(
             """
-            \(place(records)) has "\(shown)" for \(field.name), which takes \(wanted). What came before it has been \
-            appended. Put that right, or give a format (-f) that fits the input.
+            \(place(records)) has "\(shown)" for \(field.name), which takes \(wanted). What came before it \
+            has been appended. Put that right, or give a format (-f) that fits the input.
             """)
     }
 }

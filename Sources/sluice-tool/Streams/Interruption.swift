@@ -1,12 +1,11 @@
 // Ctrl-C and SIGTERM as a request to end.
 //
-// (1) No signal handler: the signals are blocked in every thread, and one thread waits for them. (2) The first is a
-// request, the second ends the process where it stands: a store is as safe then as after kill -9. (3) A pipe that nobody
-// reads is an error of `write`, not a signal.
+// (1) No signal handler: the signals are blocked in every thread, and the main thread, which has nothing else
+// to do, waits for them. It must not be an async `main`: the runtime's wait for that lets signals through.
+// (2) The first is a request, the second ends the process where it stands: a store is as safe then as after
+// kill -9. (3) A pipe that nobody reads is an error of `write`, not a signal.
 
 #if Tool
-import Foundation
-
 #if canImport(Glibc)
 import Glibc
 #elseif canImport(Musl)
@@ -23,30 +22,24 @@ enum Interruption {
         signal(SIGPIPE, SIG_IGN)
     }
 
-    /// Calls `handler`, on a thread of its own, at the first request.
-    static func onRequest(_ handler: @escaping @Sendable () -> Void) {
-        Thread.detachNewThread {
-            wait()
-            handler()
-            let signal = wait()
-            _exit(128 + signal)
-        }
+    /// Waits for the first request, calls `handler`, and at the second ends the process.
+    static func serve(_ handler: () -> Void) -> Never {
+        _ = next()
+        handler()
+        _exit(128 + next())
     }
 
-    @discardableResult
-    private static func wait() -> Int32 {
+    private static func next() -> Int32 {
         var signals = requests
         var signal: Int32 = 0
-        sigwait(&signals, &signal)
+        while sigwait(&signals, &signal) != 0 {}
         return signal
     }
 
     private static var requests: sigset_t {
         var signals = sigset_t()
         sigemptyset(&signals)
-        sigaddset(&signals, SIGINT)
-        sigaddset(&signals, SIGTERM)
-        sigaddset(&signals, SIGHUP)
+        for signal in [SIGINT, SIGTERM, SIGHUP] { sigaddset(&signals, signal) }
         return signals
     }
 }

@@ -38,7 +38,9 @@ struct Progress {
         hasPrinted = true
         let seconds = Double(now - begun) / 1e9
         var line = Amounts.line(records: records, bytes: bytes, seconds: seconds)
-        if let storedBytes, storedBytes > 0 { line += ", ratio " + Amounts.decimal(Double(bytes) / Double(storedBytes)) }
+        if let storedBytes, storedBytes > 0 {
+            line += ", ratio " + Amounts.decimal(Double(bytes) / Double(storedBytes))
+        }
         StandardError.write("\r" + line + "\u{1B}[K")
     }
 }
@@ -48,7 +50,9 @@ enum Amounts {
     /// `336,776 records, 101.2 MB, 88.1 MB/s, 1,234,567 records/s`
     static func line(records: Int64, bytes: Int64, seconds: Double) -> String {
         let seconds = max(seconds, 1e-9)
-        return "\(grouped(records)) records, \(megabytes(bytes)), \(decimal(Double(bytes) / 1e6 / seconds)) MB/s, "
+        return
+            "\(grouped(records)) records, \(megabytes(bytes)), "
+            + "\(decimal(Double(bytes) / 1e6 / seconds)) MB/s, "
             + "\(grouped(Int64(Double(records) / seconds))) records/s"
     }
 

@@ -28,7 +28,8 @@ struct StandardOutput: ~Copyable {
         text.removeAll()
         if error == 0 { return }
         if error == System.brokenPipe { throw .outputClosed }
-        throw .failed("Standard output cannot be written: \(System.text(ofErrno: error)). Check where it leads to.")
+        throw .failed(
+            "Standard output cannot be written: \(System.text(ofErrno: error)). Check where it leads to.")
     }
 
     /// Prints lines at once, for commands that print few.

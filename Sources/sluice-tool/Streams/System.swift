@@ -96,7 +96,8 @@ enum System {
     static func index(of byte: UInt8, in bytes: RawSpan, from start: Int, to end: Int) -> Int? {
         guard start < end else { return nil }
         return bytes.withUnsafeBytes { bytes in
-            guard let base = bytes.baseAddress, let found = memchr(base + start, Int32(byte), end - start) else {
+            guard let base = bytes.baseAddress, let found = memchr(base + start, Int32(byte), end - start)
+            else {
                 return nil
             }
             return Int(bitPattern: found) - Int(bitPattern: base)

@@ -1,7 +1,7 @@
 // Bytes on their way out: what records are printed into before they are written.
 //
-// (1) It grows to what the largest record needs, and keeps that. (2) Whoever prints asks for room once per record part
-// (`reserve`) and then puts bytes without a check each.
+// (1) It grows to what the largest record needs, and keeps that. (2) Whoever prints asks for room once per
+// record part (`reserve`) and then puts bytes without a check each.
 
 #if Tool
 #if canImport(Glibc)
@@ -15,7 +15,8 @@ import SluiceLog
 
 /// A run of bytes that grows at its end.
 struct TextBuffer: ~Copyable {
-    private var buffer: ByteBuffer
+    /// The memory; `count` of it is in use. For the extensions of this type.
+    private(set) var buffer: ByteBuffer
 
     init(capacity: Int = 128 << 10) { buffer = ByteBuffer(capacity: capacity) }
 
@@ -54,14 +55,6 @@ struct TextBuffer: ~Copyable {
         assert(buffer.count < buffer.capacity)
         buffer.base.storeBytes(of: byte, toByteOffset: buffer.count, as: UInt8.self)
         buffer.count += 1
-    }
-
-    /// Adds the first `count` bytes of a little-endian word. There is room for all eight.
-    @inline(__always)
-    mutating func put(_ word: UInt64, count: Int) {
-        assert(buffer.count + 8 <= buffer.capacity)
-        buffer.base.storeBytes(of: word.littleEndian, toByteOffset: buffer.count, as: UInt64.self)
-        buffer.count += count
     }
 
     /// Adds a copy of `bytes`.

@@ -1,2 +1,0 @@
-// Black-box tests of the command line.
-import Testing

@@ -1,0 +1,107 @@
+// The tool as a process: killed, interrupted, with nobody reading, and beside another one.
+
+#if Tool
+import Foundation
+import Testing
+
+@testable import sluice_tool
+
+@Suite struct ProcessTests {
+    @Test func `every receipt that was printed before a kill is of a record that is there`() throws {
+        let tool = try Tool()
+        try tool.expect("topic", "create", "a")
+        var expected: [String] = []
+        for (round, patience) in [1, 90_000, 5_000].enumerated() {
+            let input = (0..<60_000).map { "round \(round) line \($0)\n" }.joined()
+            let file = tool.scratch.path + "/input"
+            try Data(input.utf8).write(to: URL(filePath: file))
+            let process = tool.process(["topic", "produce", "a", "-o", "%o\\n"])
+            let output = Pipe()
+            process.standardInput = FileHandle(forReadingAtPath: file)
+            process.standardOutput = output
+            try process.run()
+            var text = try output.fileHandleForReading.read(upToCount: patience) ?? Data()
+            kill(process.processIdentifier, SIGKILL)
+            text += output.fileHandleForReading.readDataToEndOfFile()
+            process.waitUntilExit()
+            // The last line may be cut short: then it is no receipt.
+            let receipts = String(decoding: text, as: UTF8.self).split(
+                separator: "\n", omittingEmptySubsequences: false
+            ).dropLast()
+
+            let found = try tool.expect("topic", "consume", "a", "-e", "-f", "%o %v\\n").lines
+            #expect(found.count >= expected.count + receipts.count)
+            for (index, receipt) in receipts.enumerated() {
+                #expect(receipt == "\(expected.count + index)")
+                #expect(found[expected.count + index] == "\(receipt) round \(round) line \(index)")
+            }
+            // Nothing that was there before has changed, and what is there without a receipt is the input
+            // too.
+            #expect(Array(found.prefix(expected.count)) == expected)
+            for (index, line) in found.dropFirst(expected.count).enumerated() {
+                #expect(line.hasSuffix(" round \(round) line \(index)"))
+            }
+            expected = found
+        }
+        #expect(try tool.run("verify", "--deep").status == 0)
+    }
+
+    @Test(arguments: [SIGINT, SIGTERM])
+    func `an interrupted producer has appended what it read, and half a line is no record`(signal: Int32)
+        throws
+    {
+        let tool = try Tool()
+        try tool.create("a")
+        let process = tool.process(["topic", "produce", "a", "-o", "%o\\n"])
+        let (input, output) = (Pipe(), Pipe())
+        process.standardInput = input
+        process.standardOutput = output
+        try process.run()
+        input.fileHandleForWriting.write(Data("one\ntwo\nhal".utf8))
+        // Receipts come although the input goes on.
+        #expect(try output.fileHandleForReading.read(upToCount: 4) == Data("0\n1\n".utf8))
+        kill(process.processIdentifier, signal)
+        process.waitUntilExit()
+        #expect(process.terminationReason == .exit && process.terminationStatus == 0)
+        #expect(try tool.expect("topic", "consume", "a", "-e", "-f", "%v\\n").text == "one\ntwo\n")
+        #expect(try tool.run("verify").text.contains("closed properly"))
+    }
+
+    @Test(arguments: [SIGINT, SIGTERM])
+    func `a consumer follows nothing but the end, and an interrupt ends it well`(signal: Int32) throws {
+        let tool = try Tool()
+        try tool.create("a", "-p", "2")
+        try tool.expect("topic", "produce", "a", "-p", "1", input: "one\ntwo\n")
+        let process = tool.process(["topic", "consume", "a", "-f", "%v\\n"])
+        let output = Pipe()
+        process.standardOutput = output
+        try process.run()
+        #expect(try output.fileHandleForReading.read(upToCount: 8) == Data("one\ntwo\n".utf8))
+        let other = try tool.run("topic", "list")
+        #expect(
+            other.status == 1
+                && other.errors.contains("is open in another process (\(process.processIdentifier))"))
+        #expect(try tool.run("verify").status == 0)
+        kill(process.processIdentifier, signal)
+        process.waitUntilExit()
+        #expect(process.terminationReason == .exit && process.terminationStatus == 0)
+        #expect(try tool.run("verify").text.contains("closed properly"))
+    }
+
+    @Test func `a reader that goes away ends a consumer quietly`() throws {
+        let tool = try Tool()
+        try tool.create("a")
+        try tool.expect("topic", "produce", "a", input: (0..<100_000).map { "line \($0)\n" }.joined())
+        let process = tool.process(["topic", "consume", "a", "-e"])
+        let (output, errors) = (Pipe(), Pipe())
+        process.standardOutput = output
+        process.standardError = errors
+        try process.run()
+        _ = try output.fileHandleForReading.read(upToCount: 10)
+        try output.fileHandleForReading.close()
+        process.waitUntilExit()
+        #expect(process.terminationReason == .exit && process.terminationStatus == 0)
+        #expect(errors.fileHandleForReading.readDataToEndOfFile().isEmpty)
+    }
+}
+#endif
