@@ -163,6 +163,7 @@ import Testing
             loop.cancel()
             #expect(try await loop.value <= 1)
             // The consumer is free for another.
+            try await consumer.seek(t0, to: .earliest)
             for try await batch in consumer where batch.baseOffset == 0 { break }
         }
     }

@@ -129,6 +129,25 @@ import Testing
         #expect(seen == [0, 1, 2, 3])
         #expect(try await store.entries("t", from: .offset(5)).map(\.offset) == [5, 6, 7, 8, 9])
         #expect(try await store.entries("t", 1).count == 10)
+        // A reader of both is told once, and goes on with the other; a seek steps over the damage.
+        let both = try await store.consumer(of: "t", until: .end)
+        var offsets: [Int: [Int64]] = [:]
+        func read() async throws {
+            for try await batch in both {
+                offsets[batch.topicPartition.partition, default: []].append(batch.baseOffset.rawValue)
+            }
+        }
+        #expect(await error { try await read() } == found)
+        try await read()
+        #expect(offsets[0] == [0, 1, 2, 3])
+        #expect(offsets[1]?.count == 10)
+        try await both.seek(place, to: .offset(5))
+        both.pause([TopicPartition(topic: "t", partition: 1)])
+        for try await batch in both {
+            offsets[0, default: []].append(batch.baseOffset.rawValue)
+            if batch.nextOffset == 10 { break }
+        }
+        #expect(offsets[0] == [0, 1, 2, 3, 5, 6, 7, 8, 9])
         try await store.append([["more"]], to: "t", 1)
         try await store.close()
     }

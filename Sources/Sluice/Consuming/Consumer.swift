@@ -15,6 +15,9 @@ import SluiceLog
 /// }
 /// ```
 ///
+/// A partition that is damaged or off line throws once; a loop begun after that goes on with the others, and
+/// with it after a `seek` or `resume`.
+///
 /// A batch is processed when the loop asks for the next. Left early, by `break` or an error, it is not: the
 /// next loop over this consumer begins with it again.
 ///
@@ -146,8 +149,13 @@ public final class Consumer: AsyncSequence, Sendable {
             case .deliver(let batch): return batch
             case .end: return nil
             case .fetch(let index, let plan, let generation):
-                let batches = try await fetch(plan, &missing)
-                state.withLock { $0.took(batches, index, plan, generation: generation) }
+                do throws(StreamError) {
+                    let batches = try await fetch(plan, &missing)
+                    state.withLock { $0.took(batches, index, plan, generation: generation) }
+                } catch {
+                    state.withLock { if $0.generation == generation { $0.failed(index, error) } }
+                    throw error
+                }
             case .wait: await waitForBell()
             }
         }
@@ -231,6 +239,7 @@ public final class Consumer: AsyncSequence, Sendable {
                 // What was fetched of it is fetched again: its place is at the first batch not handed out.
                 if isPaused, state.fetched?.index == index { state.fetched = nil }
                 state.partitions[index].isPaused = isPaused
+                state.partitions[index].failure = nil
             }
         }
     }

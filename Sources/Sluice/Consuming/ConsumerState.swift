@@ -36,16 +36,37 @@ struct ConsumerState: ~Copyable {
         if let batch = try nextInHand(engine) { return .deliver(batch) }
         for distance in 0..<partitions.count {
             let index = (turn + distance) % partitions.count
-            guard !partitions[index].isPaused, !partitions[index].isDone else { continue }
+            guard !partitions[index].isPaused, !partitions[index].isDone, partitions[index].failure == nil
+            else { continue }
             // If this one fails, the others come first the next time.
             let before = turn
             turn = (index + 1) % partitions.count
-            if let plan = try partitions[index].plan(engine) {
-                return .fetch(index, plan, generation: generation)
+            do throws(StreamError) {
+                if let plan = try partitions[index].plan(engine) {
+                    return .fetch(index, plan, generation: generation)
+                }
+            } catch {
+                failed(index, error)
+                throw error
             }
             turn = before
         }
-        return partitions.allSatisfy(\.isDone) ? .end : .wait
+        if partitions.allSatisfy({ $0.isDone || ($0.failure != nil && $0.end != nil) }) { return .end }
+        // Nothing is left that could come: the reason is told again, rather than waited for.
+        if let failure = partitions.lazy.compactMap(\.failure).first,
+            partitions.allSatisfy({ $0.isDone || $0.failure != nil })
+        {
+            throw failure
+        }
+        return .wait
+    }
+
+    /// Takes note that a partition cannot be read on. Loops go on with the others until it is told elsewhere.
+    mutating func failed(_ index: Int, _ error: StreamError) {
+        switch error {
+        case .corrupt, .offline: partitions[index].failure = error
+        default: break
+        }
     }
 
     /// The next batch of what has been fetched; nil when there is none left.
@@ -66,7 +87,10 @@ struct ConsumerState: ~Copyable {
                 header = try BatchHeader(rest.bytes)
             } catch {
                 fetched = nil
-                throw .corrupt(file: view.path, position: position, reason: error.description)
+                let failure = StreamError.corrupt(
+                    file: view.path, position: position, reason: error.description)
+                failed(index, failure)
+                throw failure
             }
             let stored = ByteSlice(rest.buffer, start: rest.start, count: header.totalBytes)
             fetched?.consumed += header.totalBytes
@@ -81,7 +105,9 @@ struct ConsumerState: ~Copyable {
             } catch {
                 partitions[index].place = nil
                 fetched = nil
-                throw StreamError(error, at: partitions[index].topicPartition)
+                let failure = StreamError(error, at: partitions[index].topicPartition)
+                failed(index, failure)
+                throw failure
             }
             let storage = BatchStorage(
                 partitions[index].topicPartition, decoded, from: partitions[index].next)
@@ -105,6 +131,7 @@ struct ConsumerState: ~Copyable {
     mutating func seek(_ index: Int, to offset: Int64) {
         partitions[index].next = offset
         partitions[index].place = nil
+        partitions[index].failure = nil
         if fetched?.index == index { fetched = nil }
         if inHand?.index == index { inHand = nil }
         generation += 1

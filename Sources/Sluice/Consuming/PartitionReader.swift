@@ -17,6 +17,9 @@ struct PartitionReader {
     /// The offset at which a bounded reader ends.
     var end: Int64?
     var isPaused = false
+    /// Why it cannot be read on, until a seek or `resume`: its bytes are damaged or missing. Others are not
+    /// affected.
+    var failure: StreamError?
 
     /// Whether a bounded reader has everything.
     var isDone: Bool { end.map { next >= $0 } ?? false }

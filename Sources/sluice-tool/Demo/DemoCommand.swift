@@ -66,12 +66,10 @@ struct DemoCommand: AsyncParsableCommand {
                 failures += 1
                 try say("  ✗ \(name)from \(place): \(difference)")
             } else {
+                let order = found.keys == 1 ? "order" : "order for each of \(found.keys) keys"
                 try say(
-                    """
-                      ✓ \(name)from \(place): \(Amounts.grouped(found.records)) records, \
-                      \(found.keys == 1 ? "order" : "order for each of \(found.keys) keys") and SHA-256 as \
-                      in the input
-                    """)
+                    "  ✓ \(name)from \(place): \(Amounts.grouped(found.records)) records; \(order) and SHA-256 agree"
+                )
             }
         }
         return failures

@@ -30,38 +30,38 @@ extension TextBuffer {
     /// fast as byte by byte.
     mutating func append(escaped bytes: RawSpan) {
         reserve(6 * bytes.byteCount + 8)
-        let memory = buffer.base
-        var place = buffer.count
+        let base = memory.base
+        var place = count
         var index = 0
         while index + 8 <= bytes.byteCount {
             let word = bytes.word(at: index)
-            memory.storeBytes(of: word.littleEndian, toByteOffset: place, as: UInt64.self)
+            base.storeBytes(of: word.littleEndian, toByteOffset: place, as: UInt64.self)
             let mask = TextCheck.escaped(word)
             let plain = mask == 0 ? 8 : mask.trailingZeroBitCount / 8
             place += plain
             index += plain
             if mask != 0 {
-                place += Self.store(escape: bytes.byte(at: index), at: place, in: buffer)
+                place += Self.store(escape: bytes.byte(at: index), at: place, in: memory)
                 index += 1
             }
         }
         while index < bytes.byteCount {
             let byte = bytes.byte(at: index)
             if TextCheck.isEscaped(byte) {
-                place += Self.store(escape: byte, at: place, in: buffer)
+                place += Self.store(escape: byte, at: place, in: memory)
             } else {
-                memory.storeBytes(of: byte, toByteOffset: place, as: UInt8.self)
+                base.storeBytes(of: byte, toByteOffset: place, as: UInt8.self)
                 place += 1
             }
             index += 1
         }
-        buffer.count = place
+        count = place
     }
 
     /// Stores what stands for a byte that must be escaped, and returns how many bytes that is. There is room
     /// for eight.
     @inline(__always)
-    private static func store(escape byte: UInt8, at place: Int, in buffer: ByteBuffer) -> Int {
+    private static func store(escape byte: UInt8, at place: Int, in memory: ByteBuffer) -> Int {
         let letter: UInt8
         switch byte {
         case UInt8(ascii: "\""), UInt8(ascii: "\\"): letter = byte
@@ -71,12 +71,12 @@ extension TextBuffer {
         default:
             // \u00 and two digits, as a little-endian word.
             let digits = UInt64(hexadecimal(byte >> 4)) << 32 | UInt64(hexadecimal(byte & 0xF)) << 40
-            buffer.base.storeBytes(
+            memory.base.storeBytes(
                 of: (0x3030_755C | digits).littleEndian, toByteOffset: place, as: UInt64.self)
             return 6
         }
         let pair = UInt16(UInt8(ascii: "\\")) | UInt16(letter) << 8
-        buffer.base.storeBytes(of: pair.littleEndian, toByteOffset: place, as: UInt16.self)
+        memory.base.storeBytes(of: pair.littleEndian, toByteOffset: place, as: UInt16.self)
         return 2
     }
 
