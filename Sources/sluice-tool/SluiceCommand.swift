@@ -12,6 +12,7 @@ import Foundation
 @main
 enum Main {
     static func main() {
+        System.reserveStandardDescriptors()
         Interruption.prepare()
         let arguments = StoreOption.movedToTheEnd(CommandLine.arguments.dropFirst())
         let command = Task.detached { Foundation.exit(await SluiceCommand.run(arguments)) }

@@ -103,5 +103,42 @@ import Testing
         #expect(process.terminationReason == .exit && process.terminationStatus == 0)
         #expect(errors.fileHandleForReading.readDataToEndOfFile().isEmpty)
     }
+
+    @Test func `damage in one partition leaves the others to be read`() throws {
+        let tool = try Tool()
+        try tool.create("a", "-p", "3", "-c", "max.message.bytes=1024")
+        for partition in 0..<3 {
+            let input = (0..<300).map { "partition \(partition) line \($0)\n" }.joined()
+            try tool.expect("topic", "produce", "a", "-p", "\(partition)", "-z", "none", input: input)
+        }
+        let segment = URL(filePath: try #require(try tool.segments("a-1").first))
+        var bytes = try Data(contentsOf: segment)
+        bytes[bytes.count / 2] ^= 1
+        try bytes.write(to: segment)
+
+        let result = try tool.run("topic", "consume", "a", "-e", "-f", "%p %v\\n")
+        #expect(result.status == 1)
+        #expect(result.errors.contains("\(segment.path) is damaged at byte "), "\(result.errors)")
+        for partition in [0, 2] {
+            let lines = result.lines.filter { $0.hasPrefix("\(partition) ") }
+            #expect(lines == (0..<300).map { "\(partition) partition \(partition) line \($0)" })
+        }
+        let before = result.lines.filter { $0.hasPrefix("1 ") }
+        #expect(before == (0..<before.count).map { "1 partition 1 line \($0)" })
+        #expect(before.count > 50 && before.count < 200)
+
+        // Following, the others go on too; when nothing is left to follow it ends.
+        let process = tool.process(["topic", "consume", "a", "-f", "%p\\n", "-n", "600"])
+        let output = Pipe()
+        process.standardOutput = output
+        process.standardError = FileHandle.nullDevice
+        try process.run()
+        let followed = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        process.waitUntilExit()
+        #expect(process.terminationStatus == 1)
+        #expect(followed.split(separator: "\n").count == 600)
+        #expect(try tool.run("topic", "consume", "a", "-p", "1").status == 1)
+        try tool.expect("topic", "produce", "a", "-p", "2", input: "x\n")
+    }
 }
 #endif

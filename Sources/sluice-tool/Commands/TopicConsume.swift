@@ -59,67 +59,93 @@ struct TopicConsume: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let printer = try RecordPrinter(format: format)
         let start = StartPosition.parse(offset) ?? .earliest
+        var output = RecordOutput(try RecordPrinter(format: format), limit: count)
         if count == 0 { return try store.checkExists() }
-        try await store.withStore { store in
-            let partitions = try await partitions(store.admin)
-            let consumer = try await store.consumer(
-                of: partitions, from: start, until: exitAtEnd ? .end : .never)
-            try await print(consumer, printer)
+        let isWhole = try await store.withStore { store in
+            let partitions = try await partitions(store.admin, start)
+            return exitAtEnd
+                ? try await read(partitions, start, store, &output)
+                : try await follow(partitions, start, store, &output)
         }
+        output.finish()
+        if !isWhole { throw ToolError.damaged }
     }
 
-    /// What to read. Throws `unknownTopic`, `unknownPartition`.
-    private func partitions(_ admin: Admin) async throws -> [TopicPartition] {
+    /// What to read. Throws `unknownTopic`, `unknownPartition`, `offsetOutOfRange`.
+    private func partitions(_ admin: Admin, _ start: Position) async throws -> [TopicPartition] {
         var partitions: [TopicPartition] = []
-        for (index, name) in names.enumerated() where !names[..<index].contains(name) {
-            let count = try await admin.describeTopic(name).partitions.count
-            for number in partition.isEmpty ? Array(0..<count) : partition {
+        for name in names {
+            let offsets = try await admin.describeTopic(name).partitions
+            for number in partition.isEmpty ? Array(offsets.indices) : partition {
                 let place = TopicPartition(topic: name, partition: number)
-                guard (0..<count).contains(number) else { throw StreamError.unknownPartition(place) }
-                if !partitions.contains(place) || partition.isEmpty { partitions.append(place) }
+                guard offsets.indices.contains(number) else { throw StreamError.unknownPartition(place) }
+                if case .offset(let offset) = start,
+                    offset < offsets[number].lowerBound || offset > offsets[number].upperBound
+                {
+                    throw StreamError.offsetOutOfRange(place, requested: offset, valid: offsets[number])
+                }
+                partitions.append(place)
             }
         }
-        return partitions
+        var seen: Set<TopicPartition> = []
+        return partitions.filter { seen.insert($0).inserted }
     }
 
-    /// The loop. It ends by itself at the end, with -e, and on Ctrl-C.
-    private func print(_ consumer: Consumer, _ printer: RecordPrinter) async throws {
-        var output = StandardOutput()
-        var progress = Progress(isShown: !System.isTerminal(1))
-        var (records, bytes, storedBytes): (Int64, Int64, Int64) = (0, 0, 0)
+    /// Reads one partition after another to its end. What is wrong with one ends that one, not the others.
+    ///
+    /// Returns whether nothing was wrong; else it has been told.
+    private func read(
+        _ partitions: [TopicPartition], _ start: Position, _ store: StreamStore, _ output: inout RecordOutput
+    ) async throws -> Bool {
+        var isWhole = true
+        for partition in partitions where !output.isFull && !Task.isCancelled {
+            do {
+                let consumer = try await store.consumer(of: [partition], from: start, until: .end)
+                try await print(consumer, &output)
+            } catch let error as StreamError where error.isOfOnePartition {
+                isWhole = false
+                _ = Exit.report(error)
+            }
+        }
+        return isWhole
+    }
+
+    /// Reads all partitions, and waits for more, until it is interrupted. What is wrong with one ends that
+    /// one.
+    private func follow(
+        _ partitions: [TopicPartition], _ start: Position, _ store: StreamStore, _ output: inout RecordOutput
+    ) async throws -> Bool {
+        let consumer = try await store.consumer(of: partitions, from: start)
+        var told: Set<StreamError> = []
+        while true {
+            do {
+                try await print(consumer, &output)
+                return told.isEmpty
+            } catch let error as StreamError where error.isOfOnePartition {
+                // Told again: no partition is left that could give anything.
+                guard told.insert(error).inserted else { return false }
+                _ = Exit.report(error)
+            }
+        }
+    }
+
+    /// The loop. It ends at the end of a bounded consumer, with enough records, and on Ctrl-C.
+    private func print(_ consumer: Consumer, _ output: inout RecordOutput) async throws {
         for try await batch in consumer {
-            records += try print(batch, printer, most: (count ?? .max) - records, to: &output)
-            // A batch is a large write already, and the loop may have to wait for the next one.
-            try output.flush()
-            bytes += Int64(batch.byteCount)
-            storedBytes += Int64(batch.storedByteCount)
-            progress.update(records: records, bytes: bytes, storedBytes: storedBytes)
-            if let count, records >= count { break }
+            try output.print(batch)
+            if output.isFull { return }
         }
-        progress.finish(records: records, bytes: bytes, storedBytes: storedBytes)
     }
+}
 
-    /// Prints the batch's records, at most so many, and returns how many.
-    private func print(
-        _ batch: RecordBatch, _ printer: RecordPrinter, most: Int64, to output: inout StandardOutput
-    ) throws(ToolError) -> Int64 {
-        let (topic, partition) = (batch.topicPartition.topic, batch.topicPartition.partition)
-        var place = RecordPlace(topic: topic, partition: partition, offset: 0, timestamp: 0)
-        var printed: Int64 = 0
-        var records = batch.records
-        while printed < most, let record = records.next() {
-            place.offset = record.offset.rawValue
-            place.timestamp = record.timestamp.millisecondsSince1970
-            printer.print(
-                place, key: record.key, value: record.value,
-                headers: printer.usesHeaders ? record.headers : [],
-                into: &output.text)
-            try output.recordEnded()
-            printed += 1
+extension StreamError {
+    /// Whether it says nothing of other partitions: damage, a file that cannot be read.
+    fileprivate var isOfOnePartition: Bool {
+        switch self {
+        case .offline, .corrupt, .io: true
+        default: false
         }
-        return printed
     }
 }
 #endif

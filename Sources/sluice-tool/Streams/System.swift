@@ -17,6 +17,16 @@ enum System {
     /// Whether a person sees what is written to the descriptor.
     static func isTerminal(_ descriptor: Int32) -> Bool { isatty(descriptor) == 1 }
 
+    /// Opens what is closed of the descriptors 0, 1 and 2, so that no file of the store can get such a number
+    /// and be written to as if it were the terminal. Reading gives the end, writing an error.
+    static func reserveStandardDescriptors() {
+        while true {
+            let descriptor = open("/dev/null", O_RDONLY)
+            if descriptor > 2 { close(descriptor) }
+            if descriptor < 0 || descriptor > 2 { return }
+        }
+    }
+
     /// Nanoseconds of a clock that never goes back; its zero means nothing.
     static var monotonicNanoseconds: Int64 {
         var time = timespec()
