@@ -57,6 +57,7 @@ func run(_ lines: [[UInt8]]) async throws {
     }
     let pointers = storage.map(Optional.some)
     let lengths = lines.map(\.count)
+    let buffers = zip(storage, lengths).map { UnsafeRawBufferPointer(start: $0, count: $1) }
     let file = directory + "/limit.log"
     var (cAppend, append, cReplay, replay) = (Figures(), Figures(), Figures(), Figures())
     var stored: Int64 = 0
@@ -70,7 +71,10 @@ func run(_ lines: [[UInt8]]) async throws {
         let producer = try await store.producer(for: "events", configuration: .init { $0.acknowledgement = .written })
         try await append.measure(records: records) {
             var lane = producer.appender()
-            for index in 0..<records { try await lane.append(value: lines[index % lines.count]) }
+            // Pointers, as the C loop has them: an array's elements would be retained and released for each record.
+            for index in 0..<records {
+                try await lane.append(value: RawSpan(_unsafeBytes: buffers[index % buffers.count]))
+            }
             try await lane.close()
         }
         var counted = 0
