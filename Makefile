@@ -1,6 +1,6 @@
 # What a checkout can do. Everything here may be run again: what is there already is not fetched, built or made twice.
 
-.PHONY: build demo test format lint clean
+.PHONY: build demo test crash-test format lint clean
 
 SWIFT_TOOL = --traits Tool
 
@@ -17,6 +17,10 @@ demo: build
 test:
 	Scripts/install-system-packages
 	Scripts/test
+
+# The program killed before every call that changes a file: three minutes.
+crash-test: build
+	Scripts/crash-test .build/release/sluice
 
 format:
 	swift format --in-place --parallel --recursive Package.swift Sources Tests

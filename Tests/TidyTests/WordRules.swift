@@ -24,7 +24,7 @@ let wordRules = [
             (["Sources/SluiceLog/A.swift": "var g = SystemRandomNumberGenerator()"], places("SluiceLog", 1)),
         ],
         clean: [
-            ["Sources/SluiceLog/Posix/A.swift": "let paths = Mutex<[String]>([])\n"],
+            ["Sources/SluiceLog/Posix/OpenPaths.swift": "pthread_mutex_lock(mutex)\n"],
             [
                 "Sources/SluiceLog/A.swift":
                     "// No async, no Task.\n/* await */ let a = \"\"\"\n await\n \"\"\"\n"

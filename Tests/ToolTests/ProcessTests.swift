@@ -140,5 +140,39 @@ import Testing
         #expect(try tool.run("topic", "consume", "a", "-p", "1").status == 1)
         try tool.expect("topic", "produce", "a", "-p", "2", input: "x\n")
     }
+
+    #if os(Linux)
+    @Test func `too few open files refuse, stop no partition and lose nothing`() throws {
+        let tool = try Tool()
+        try tool.expect("topic", "create", "a", "-p", "24")
+        var (partition, sent, refused) = (0, 0, 0)
+        // From a limit under which nothing starts to one under which all goes well; each makes a partition.
+        for limit in 6..<30 {
+            let process = tool.process([])
+            process.executableURL = URL(filePath: "/bin/sh")
+            let command = "exec \(Tool.binary.path) topic produce a -p \(partition) -o %o"
+            process.arguments = ["-c", "ulimit -n \(limit); echo x | \(command)"]
+            let (output, errors) = (Pipe(), Pipe())
+            process.standardOutput = output
+            process.standardError = errors
+            try process.run()
+            process.waitUntilExit()
+            let text = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+            let receipts = output.fileHandleForReading.readDataToEndOfFile()
+            #expect(!text.contains("stopped"), "ulimit -n \(limit): \(text)")
+            if process.terminationStatus == 0 {
+                #expect(receipts == Data("0".utf8))
+                (partition, sent) = (partition + 1, sent + 1)
+            } else {
+                let isTold = text.contains("\(limit) files open") || text.contains("Too many open files")
+                #expect(isTold, "\(text)")
+                refused += 1
+            }
+        }
+        #expect(sent > 0 && refused > 0)
+        #expect(try tool.run("topic", "consume", "a", "-e", "-f", "%p %o %v\\n").lines.count == sent)
+        try tool.expect("verify", "--deep")
+    }
+    #endif
 }
 #endif

@@ -1,6 +1,12 @@
 // The errors as their reader sees them: what happened, where, and what to do. One paragraph, no code, no
 // jargon of ours.
 
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
 extension StreamError: CustomStringConvertible {
     /// What happened, where, and what to do about it.
     public var description: String {
@@ -112,6 +118,11 @@ extension StreamError: CustomStringConvertible {
             """
             \(file) is damaged at byte \(position): \(reason). Nothing was cut or changed; the rest of the \
             store can be used. Take the file from a backup, or do without what is in it.
+            """
+        case .io("mkdir", let directory, ENOENT):
+            """
+            The directory \(directory) cannot be made: the one above it is missing. Make that first, or give \
+            another path.
             """
         case .io(let operation, let file, let errno):
             """

@@ -11,8 +11,21 @@ internal import CSluiceSystem
 
 extension PosixFileSystem {
     /// fsync(2) of the directory; on Darwin fcntl(2) with F_FULLFSYNC.
+    ///
+    /// When no descriptor is left for it, syncfs(2) through an open file below it: a sync that failed for
+    /// want of a descriptor would have to be taken for one that failed, and that is final.
     public func syncDirectory(_ path: String) throws(IOError) {
-        let directory = try systemOpen(path, O_RDONLY | O_DIRECTORY)
+        let directory: Int32
+        do throws(IOError) {
+            directory = try systemOpen(path, O_RDONLY | O_DIRECTORY)
+        } catch  where error.errno == EMFILE || error.errno == ENFILE {
+            // Every open file below it is on its file system.
+            let done = try paths.withFile(in: path) { file throws(IOError) in
+                _ = try systemCall("syncfs", path) { sluice_syncfs(file) }
+            }
+            guard done else { throw error }
+            return
+        }
         defer { systemClose(directory) }
         _ = try systemCall("fsync", path) { sluice_fullsync(directory) }
     }

@@ -13,7 +13,6 @@ internal import Glibc
 internal import Musl
 #endif
 internal import CSluiceSystem
-internal import Synchronization
 
 /// Files and directories of the operating system, Linux's or Darwin's.
 ///
@@ -24,7 +23,7 @@ public final class PosixFileSystem: FileSystem {
     /// Slices that one pwritev(2) takes. Linux's and Darwin's IOV_MAX, which their Swift modules lack.
     static let maximumVectorCount = 1024
 
-    private let paths = Mutex<[Int32: String]>([:])
+    let paths = OpenPaths()
 
     /// The kernel's name for this boot, read once; `unknown` where there is none.
     public let bootID: String
@@ -49,17 +48,17 @@ public final class PosixFileSystem: FileSystem {
     /// close(2). The id is the next file's as soon as this returns.
     public func close(_ file: FileID) {
         // Forgotten first: once the descriptor is closed, its number may be another file's.
-        _ = paths.withLock { $0.removeValue(forKey: file.rawValue) }
+        paths[file.rawValue] = nil
         systemClose(file.rawValue)
     }
 
     func remember(_ descriptor: Int32, _ path: String) -> FileID {
-        paths.withLock { $0[descriptor] = path }
+        paths[descriptor] = path
         return FileID(rawValue: descriptor)
     }
 
     func path(_ file: FileID) -> String {
-        paths.withLock { $0[file.rawValue] } ?? "descriptor \(file.rawValue)"
+        paths[file.rawValue] ?? "descriptor \(file.rawValue)"
     }
 
     // MARK: Bytes
