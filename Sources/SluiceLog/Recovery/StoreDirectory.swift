@@ -71,7 +71,8 @@ package enum StoreDirectory {
         guard try examine(paths, files, mayMake: false) else {
             throw .notAStore(path: root, reason: "it has no meta.properties")
         }
-        let loaded = try ManifestFile.load(paths, storeID: try readMeta(paths, files), files)
+        let loaded = try ManifestFile.load(
+            paths, storeID: try readMeta(paths, files, mayWrite: false), files)
         let planner = RecoveryPlanner(
             paths: paths, files: files, window: VolumeConfiguration().windowBytes, interpret: interpret)
         let plan = try planner.plan(loaded)
@@ -91,7 +92,7 @@ package enum StoreDirectory {
     }
 
     /// Whether there is a store at the root. False: it may be made there.
-    private static func examine(
+    static func examine(
         _ paths: StorePaths, _ files: any FileSystem, mayMake: Bool
     ) throws(LogError) -> Bool {
         var foreign: String?
@@ -169,7 +170,10 @@ package enum StoreDirectory {
         }
     }
 
-    private static func readMeta(_ paths: StorePaths, _ files: any FileSystem) throws(LogError) -> UniqueID {
+    /// - Parameter mayWrite: false for who only reads: a flag under `ro-compat` does not concern him.
+    static func readMeta(
+        _ paths: StorePaths, _ files: any FileSystem, mayWrite: Bool = true
+    ) throws(LogError) -> UniqueID {
         let bytes: [UInt8]
         do throws(IOError) {
             bytes = try files.readAll(paths.meta, limit: 1 << 16)
@@ -185,7 +189,7 @@ package enum StoreDirectory {
             throw .notAStore(path: paths.root, reason: "its meta.properties names no version")
         }
         guard version <= formatVersion, properties["incompat"] ?? "" == "",
-            properties["ro-compat"] ?? "" == ""
+            !mayWrite || properties["ro-compat"] ?? "" == ""
         else {
             throw .newerFormat(path: paths.root, version: max(version, formatVersion + 1))
         }
