@@ -26,6 +26,8 @@ package struct OpenedStore: ~Copyable {
 
 package enum StoreDirectory {
     package static let formatVersion = 1
+    /// How often a store that changes while it is verified is looked at.
+    private static let verifyAttempts = 5
     private static let ownNames: Set<String> = ["LOCK", "meta.properties.tmp", "manifest", "topics"]
 
     /// Opens the store at `root` for writing, making it when it does not exist.
@@ -71,14 +73,20 @@ package enum StoreDirectory {
         guard try examine(paths, files, mayMake: false) else {
             throw .notAStore(path: root, reason: "it has no meta.properties")
         }
-        let loaded = try ManifestFile.load(
+        var manifest = try ManifestFollower(
             paths, storeID: try readMeta(paths, files, mayWrite: false), files)
         let planner = RecoveryPlanner(
             paths: paths, files: files, window: VolumeConfiguration().windowBytes, interpret: interpret)
-        let plan = try planner.plan(loaded)
-        var report = plan.report
-        if deep { DeepCheck(files: files).run(plan, &report) }
-        return report
+        var attempt = 0
+        while true {
+            attempt += 1
+            let plan = try planner.plan(manifest.loaded)
+            var report = plan.report
+            if deep { DeepCheck(files: files).run(plan, &report) }
+            // Who writes meanwhile may have rolled or removed a segment since the manifest was read.
+            if attempt < verifyAttempts, report.isDamaged, try manifest.look() != .nothing { continue }
+            return report
+        }
     }
 
     static func error(for finding: RecoveryFinding) -> LogError {

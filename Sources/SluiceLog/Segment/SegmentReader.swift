@@ -235,6 +235,10 @@ public struct SegmentReader: Sendable {
         do throws(IOError) {
             var scanner = try TailScanner(path: view.paths.log, files: files, windowBytes: 128 << 10)
             defer { scanner.close() }
+            // Removed since the view was made: that is no damage.
+            if scanner.file == nil, view.pieces.isEmpty {
+                throw IOError(operation: "open", path: view.paths.log, errno: IOError.notFound)
+            }
             while position < view.limit {
                 var head = view.piece(at: position)
                 if head == nil { head = try scanner.bytes(at: position, count: BatchLayout.headerBytes) }
