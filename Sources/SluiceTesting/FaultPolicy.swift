@@ -24,6 +24,7 @@ public enum FileOperation: String, Sendable, Hashable, CaseIterable {
     case syncDirectory = "fsync"
     case makeDirectory = "mkdir"
     case rename
+    case link
     case remove = "unlink"
     case removeDirectory = "rmdir"
     case list = "opendir"
@@ -37,7 +38,7 @@ public enum FileOperation: String, Sendable, Hashable, CaseIterable {
     /// `SimulatedFileSystem.crashAfterCalls`.
     public var isChange: Bool {
         switch self {
-        case .open, .write, .truncate, .sync, .syncDirectory, .makeDirectory, .rename, .remove,
+        case .open, .write, .truncate, .sync, .syncDirectory, .makeDirectory, .rename, .link, .remove,
             .removeDirectory, .lock:
             true
         case .close, .read, .readNoWait, .size, .writeBack, .list, .status, .availableBytes:

@@ -132,6 +132,14 @@ struct SimulatedDisk: Sendable {
         }
     }
 
+    mutating func link(_ path: String, to newPath: String) throws(Errno) {
+        guard case .file(let index) = try find(path) else { throw Errno(EPERM) }
+        let new = try place(newPath)
+        guard directories[new.directory].cached[new.name] == nil else { throw Errno(EEXIST) }
+        files[index].linkCount += 1
+        directories[new.directory].set(new.name, .file(index))
+    }
+
     mutating func remove(_ path: String) throws(Errno) {
         switch entry(path) {
         case nil: return

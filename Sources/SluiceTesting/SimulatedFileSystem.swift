@@ -131,6 +131,11 @@ public final class SimulatedFileSystem: FileSystem, @unchecked Sendable {
         try call(.lock, path) { machine throws(Errno) in try machine.lock(path) }
     }
 
+    /// Whether the lock is held; counted and failed as a `status`.
+    public func lockState(_ path: String) throws(IOError) -> LockState {
+        try call(.status, path) { machine throws(Errno) in machine.lockState(path) }
+    }
+
     // MARK: Names
 
     /// Makes the names in the directory durable: fault model (2).
@@ -148,6 +153,11 @@ public final class SimulatedFileSystem: FileSystem, @unchecked Sendable {
     /// Renames: one change within a directory, two between directories.
     public func rename(_ path: String, to newPath: String) throws(IOError) {
         try call(.rename, path) { machine throws(Errno) in try machine.disk.rename(path, to: newPath) }
+    }
+
+    /// Gives a file a second name: one change.
+    public func link(_ path: String, to newPath: String) throws(IOError) {
+        try call(.link, path) { machine throws(Errno) in try machine.disk.link(path, to: newPath) }
     }
 
     /// Removes a name; the file stays for those who have it open.

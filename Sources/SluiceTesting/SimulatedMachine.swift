@@ -125,6 +125,14 @@ struct SimulatedMachine: Sendable {
         return .locked(id)
     }
 
+    func lockState(_ path: String) -> LockState {
+        guard case .file(let file) = disk.entry(path), disk.files[file].lockHolder != nil else {
+            return .free
+        }
+        return .held(
+            processID: Int32(String(decoding: disk.files[file].cached.prefix { $0 != 10 }, as: UTF8.self)))
+    }
+
     mutating func makeDirectory(_ path: String) throws(Errno) {
         if availableBytes == 0, disk.entry(path) == nil { throw Errno(ENOSPC) }
         try disk.makeDirectory(path)

@@ -77,10 +77,9 @@ import Testing
         process.standardOutput = output
         try process.run()
         #expect(try output.fileHandleForReading.read(upToCount: 8) == Data("one\ntwo\n".utf8))
-        let other = try tool.run("topic", "list")
-        #expect(
-            other.status == 1
-                && other.errors.contains("is open in another process (\(process.processIdentifier))"))
+        // It keeps nobody from writing, and sees what he writes.
+        try tool.expect("topic", "produce", "a", "-p", "0", input: "three\n")
+        #expect(try output.fileHandleForReading.read(upToCount: 6) == Data("three\n".utf8))
         #expect(try tool.run("verify").status == 0)
         kill(process.processIdentifier, signal)
         process.waitUntilExit()
@@ -174,5 +173,60 @@ import Testing
         try tool.expect("verify", "--deep")
     }
     #endif
+
+    /// A process that appends from standard input, and has said so.
+    private func writer(_ tool: Tool) throws -> (process: Process, input: Pipe, output: Pipe) {
+        let process = tool.process(["topic", "produce", "a", "-o", "%o\\n"])
+        let (input, output) = (Pipe(), Pipe())
+        process.standardInput = input
+        process.standardOutput = output
+        try process.run()
+        input.fileHandleForWriting.write(Data("one\ntwo\n".utf8))
+        #expect(try output.fileHandleForReading.read(upToCount: 4) == Data("0\n1\n".utf8))
+        return (process, input, output)
+    }
+
+    @Test func `beside a writer one lists, describes, reads, follows and verifies`() throws {
+        let tool = try Tool()
+        try tool.expect("topic", "create", "a")
+        let writer = try writer(tool)
+        #expect(try tool.expect("topic", "list").text.hasSuffix("a     1           2\n"))
+        #expect(try tool.expect("topic", "describe", "a").text.contains("0          0      2    2"))
+        #expect(try tool.expect("topic", "consume", "a", "-e", "-f", "%v\\n").text == "one\ntwo\n")
+        let segment = try #require(try tool.segments("a-0").first)
+        #expect(try tool.expect("segment", "dump", segment).text.contains("next offset 2"))
+        #expect(try tool.run("verify").status == 0)
+
+        let follower = tool.process(["topic", "consume", "a", "-f", "%v\\n", "-n", "4"])
+        let followed = Pipe()
+        follower.standardOutput = followed
+        try follower.run()
+        #expect(try followed.fileHandleForReading.read(upToCount: 8) == Data("one\ntwo\n".utf8))
+        writer.input.fileHandleForWriting.write(Data("three\n".utf8))
+        #expect(try followed.fileHandleForReading.read(upToCount: 6) == Data("three\n".utf8))
+        // The writer is killed; the one who follows waits for the next.
+        kill(writer.process.processIdentifier, SIGKILL)
+        writer.process.waitUntilExit()
+        #expect(try tool.expect("topic", "consume", "a", "-e", "-f", "%v\\n").text == "one\ntwo\nthree\n")
+        try tool.expect("topic", "produce", "a", input: "four\n")
+        #expect(try followed.fileHandleForReading.readToEnd() == Data("four\n".utf8))
+        follower.waitUntilExit()
+        #expect(follower.terminationStatus == 0)
+    }
+
+    @Test func `who wants to write beside a writer is told who that is and what to do`() throws {
+        let tool = try Tool()
+        try tool.expect("topic", "create", "a")
+        let writer = try writer(tool)
+        let result = try tool.run("topic", "produce", "a", input: "x\n")
+        #expect(result.status == 1)
+        #expect(
+            result.errors.contains("is open in another process (\(writer.process.processIdentifier))"),
+            "\(result.errors)")
+        #expect(result.errors.contains("kill \(writer.process.processIdentifier)"), "\(result.errors)")
+        try writer.input.fileHandleForWriting.close()
+        writer.process.waitUntilExit()
+        try tool.expect("topic", "produce", "a", input: "x\n")
+    }
 }
 #endif

@@ -21,8 +21,13 @@ int sluice_fullsync(int fd);
 /// there is none.
 int sluice_syncfs(int fd);
 
-/// flock(2), exclusive, without waiting. 0, or -1 with EWOULDBLOCK when another process holds it.
+/// flock(2), exclusive. Waits some milliseconds at most, for those who only look (sluice_lock_probe). 0, or -1
+/// with EWOULDBLOCK when another process holds it.
 int sluice_lock_exclusive(int fd);
+
+/// flock(2), shared, without waiting, and let go of at once: 0 when nobody holds it exclusively, else -1 with
+/// EWOULDBLOCK.
+int sluice_lock_probe(int fd);
 
 /// The name in a directory entry: Swift sees `d_name` as a tuple of 256 bytes, and would copy past the end of
 /// the entry.
@@ -32,6 +37,25 @@ const char *sluice_entry_name(const struct dirent *entry);
 /// does not say.
 enum { SLUICE_ENTRY_UNKNOWN, SLUICE_ENTRY_FILE, SLUICE_ENTRY_DIRECTORY, SLUICE_ENTRY_OTHER };
 int sluice_entry_kind(const struct dirent *entry);
+
+/// Something to watch directories with: inotify(7) on Linux. -1 with ENOSYS where there is none.
+int sluice_watch_open(void);
+
+/// Watches a directory for files that are written, made, renamed and removed in it, and for files that were
+/// open for writing and are closed.
+int sluice_watch_add(int watch, const char *directory);
+
+/// Something to wake `sluice_watch_wait` and `poll(2)` with: eventfd(2). -1 with ENOSYS where there is none.
+int sluice_wake_open(void);
+
+/// Makes the descriptor readable, or not any more.
+void sluice_wake_ring(int wake);
+void sluice_wake_clear(int wake);
+
+/// Waits for a change, for `wake`, or for `milliseconds`; -1 is for ever. What has happened, as bits; all of
+/// it has been taken note of.
+enum { SLUICE_WATCH_CHANGED = 1, SLUICE_WATCH_WOKEN = 2, SLUICE_WATCH_LOST = 4 };
+int sluice_watch_wait(int watch, int wake, int milliseconds);
 
 /// Names the calling thread, for debuggers and `top -H`; at most 15 characters on Linux.
 void sluice_name_thread(const char *name);

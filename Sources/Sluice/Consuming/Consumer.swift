@@ -26,8 +26,8 @@ public final class Consumer: AsyncSequence, Sendable {
     public typealias Element = RecordBatch
     public typealias Failure = StreamError
 
-    private let lease: EngineLease
-    private var engine: StoreEngine { lease.engine }
+    private let lease: any LogLease
+    private var engine: any LogSource { lease.source }
     private let maxBytes: Int
     private let numbers: [Int]
     private let state: Locked<ConsumerState>
@@ -36,7 +36,7 @@ public final class Consumer: AsyncSequence, Sendable {
     /// The partitions that it reads, in the order given.
     public let assignment: [TopicPartition]
 
-    init(_ lease: EngineLease, _ partitions: [PartitionReader], _ configuration: ConsumerConfiguration) {
+    init(_ lease: any LogLease, _ partitions: [PartitionReader], _ configuration: ConsumerConfiguration) {
         self.lease = lease
         maxBytes = configuration.maxBatchBytes
         assignment = partitions.map(\.topicPartition)
@@ -44,7 +44,7 @@ public final class Consumer: AsyncSequence, Sendable {
         state = Locked(ConsumerState(partitions))
         watcher = ConsumerWatcher()
         watcher.consumer = self
-        lease.engine.watch(numbers, watcher)
+        lease.source.watch(numbers, watcher)
     }
 
     deinit { engine.unwatch(numbers, ObjectIdentifier(watcher)) }
@@ -96,7 +96,7 @@ public final class Consumer: AsyncSequence, Sendable {
         for (partition, number) in zip(assignment, numbers) {
             let position = try position(of: partition).rawValue
             do throws(LogError) {
-                let valid = try engine.read { volume throws(LogError) in try volume.offsets(number) }
+                let valid = try engine.offsets(number)
                 lag[partition] = Swift.max(0, valid.upperBound - Swift.max(position, valid.lowerBound))
             } catch {
                 throw StreamError(error, of: partition)
@@ -193,6 +193,8 @@ public final class Consumer: AsyncSequence, Sendable {
                 throw error
             }
             missing = file
+            let engine = engine
+            try await engine.onReader { () throws(StreamError) in try engine.lookAgain() }
             return nil
         }
     }

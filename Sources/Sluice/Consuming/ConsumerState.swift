@@ -31,7 +31,7 @@ struct ConsumerState: ~Copyable {
     }
 
     /// The next thing to do for a loop that asks for a batch.
-    mutating func step(_ engine: StoreEngine) throws(StreamError) -> Step {
+    mutating func step(_ engine: any LogSource) throws(StreamError) -> Step {
         if isClosed { return .end }
         if let batch = try nextInHand(engine) { return .deliver(batch) }
         for distance in 0..<partitions.count {
@@ -70,7 +70,7 @@ struct ConsumerState: ~Copyable {
     }
 
     /// The next batch of what has been fetched; nil when there is none left.
-    private mutating func nextInHand(_ engine: StoreEngine) throws(StreamError) -> RecordBatch? {
+    private mutating func nextInHand(_ engine: any LogSource) throws(StreamError) -> RecordBatch? {
         while let (index, batches, view, consumed) = fetched {
             guard consumed < batches.bytes.count, !partitions[index].isPaused, !partitions[index].isDone
             else {
@@ -110,7 +110,8 @@ struct ConsumerState: ~Copyable {
                 throw failure
             }
             let storage = BatchStorage(
-                partitions[index].topicPartition, decoded, from: partitions[index].next)
+                partitions[index].topicPartition, decoded, from: partitions[index].next,
+                isDurable: view.isDurable(through: header.nextOffset))
             partitions[index].next = header.nextOffset
             // Compaction may have left nothing behind the offset that was asked for.
             guard storage.start.remaining > 0 else { continue }

@@ -26,10 +26,10 @@ struct PartitionReader {
 
     /// Where to fetch now; nil when there is nothing yet. Throws `offsetOutOfRange`, `offline`,
     /// `unknownTopic`.
-    func plan(_ engine: StoreEngine) throws(StreamError) -> FetchPlan? {
+    func plan(_ engine: any LogSource) throws(StreamError) -> FetchPlan? {
         let view: SegmentView?
         do throws(LogError) {
-            view = try engine.read { volume throws(LogError) in try volume.segment(number, at: next) }
+            view = try engine.segment(number, at: next)
         } catch {
             throw translated(error)
         }
@@ -80,7 +80,7 @@ struct FetchPlan: Sendable {
     }
 }
 
-extension StoreEngine {
+extension LogSource {
     /// The offset that a position means now. Looks into the log for a time: not for the cooperative pool.
     ///
     /// Throws `offsetOutOfRange`, `unknownTopic`, `offline`, `corrupt`, `io`.
@@ -89,7 +89,7 @@ extension StoreEngine {
     ) throws(StreamError) -> Int64 {
         let reader = PartitionReader(topicPartition: partition, number: number, next: 0)
         do throws(LogError) {
-            let valid = try read { volume throws(LogError) in try volume.offsets(number) }
+            let valid = try offsets(number)
             switch position {
             case .earliest: return valid.lowerBound
             case .latest: return valid.upperBound
@@ -109,14 +109,14 @@ extension StoreEngine {
     /// The first record at or after a time; nil when there is none.
     func find(_ time: Int64, _ number: Int) throws(LogError) -> (offset: Int64, timestamp: Int64)? {
         var context = CodecContext()
-        var view = try read { volume throws(LogError) in try volume.segment(number, atTime: time) }
+        var view = try segment(number, atTime: time)
         while let segment = view {
             if segment.maxTimestamp >= time,
                 let found = try reader.record(atTime: time, in: segment, &context)
             {
                 return found
             }
-            view = try read { volume throws(LogError) in try volume.segment(number, after: segment) }
+            view = try self.segment(number, after: segment)
         }
         return nil
     }

@@ -27,6 +27,11 @@ public struct RecordBatch: Sequence, Sendable {
     public var byteCount: Int { storage.decoded.records.count }
     /// Bytes that the whole batch takes in its segment.
     public var storedByteCount: Int { storage.decoded.header.totalBytes }
+    /// Whether it was known to survive a loss of power when it was read.
+    ///
+    /// False on a topic with `sluice.durability=written` until the log is synced, and for what a
+    /// `ReadOnlyStore` shows beyond the durable end because it was asked to.
+    public var isDurable: Bool { storage.isDurable }
     /// Whether it has no records; a consumer yields no such batch.
     public var isEmpty: Bool { storage.start.remaining == 0 }
     /// How many records it has.
@@ -74,8 +79,12 @@ final class BatchStorage: @unchecked Sendable {
     /// Before the first record that the reader asked for.
     @usableFromInline let start: RecordCursor
     let firstOffset: Int64
+    let isDurable: Bool
 
-    init(_ topicPartition: TopicPartition, _ decoded: DecodedBatch, from offset: Int64) {
+    init(
+        _ topicPartition: TopicPartition, _ decoded: DecodedBatch, from offset: Int64, isDurable: Bool = true
+    ) {
+        self.isDurable = isDurable
         self.topicPartition = topicPartition
         self.decoded = decoded
         start = decoded.cursor(from: offset)

@@ -91,8 +91,9 @@ extension StoreEngine {
 /// What a store, its producers and its consumers have in common: with the last of them the engine ends.
 ///
 /// A class for its `deinit`. The engine's threads hold the engine, not this.
-final class EngineLease: Sendable {
+final class EngineLease: LogLease {
     let engine: StoreEngine
+    var source: any LogSource { engine }
     init(_ engine: StoreEngine) { self.engine = engine }
     deinit { engine.abandon() }
 }

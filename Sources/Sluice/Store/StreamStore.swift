@@ -152,16 +152,8 @@ public final class StreamStore: Streams, Service {
         try engine.checkOpen()
         try configuration.validate()
         let engine = engine
-        let readers = try await engine.onReader { () throws(StreamError) -> [PartitionReader] in
-            var readers: [PartitionReader] = []
-            for partition in partitions {
-                let number = try engine.number(of: partition)
-                var reader = PartitionReader(topicPartition: partition, number: number, next: 0)
-                reader.next = try engine.resolve(position, partition, number)
-                if limit == .end { reader.end = try engine.resolve(.latest, partition, number) }
-                readers.append(reader)
-            }
-            return readers
+        let readers = try await engine.onReader { () throws(StreamError) in
+            try engine.partitionReaders(partitions, from: position, until: limit)
         }
         return Consumer(lease, readers, configuration)
     }

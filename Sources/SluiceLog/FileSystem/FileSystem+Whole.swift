@@ -1,12 +1,16 @@
 // Whole files and whole writes, made of the calls of the protocol.
 
 extension FileSystem {
-    /// The bytes of a file, at most `limit` of them.
-    package func readAll(_ path: String, limit: Int64 = .max) throws(IOError) -> [UInt8] {
+    /// The bytes of a file from `position` on, at most `limit` of them.
+    package func readAll(_ path: String, from position: Int64 = 0, limit: Int64 = .max) throws(IOError)
+        -> [UInt8]
+    {
         let file = try open(path, .read)
         defer { close(file) }
-        let buffer = ByteBuffer(capacity: Int(min(try size(file), limit)))
-        let count = try read(file, at: 0, into: buffer, offset: 0, count: buffer.capacity)
+        let wanted = min(max(0, try size(file) - position), limit)
+        if wanted == 0 { return [] }
+        let buffer = ByteBuffer(capacity: Int(wanted))
+        let count = try read(file, at: position, into: buffer, offset: 0, count: buffer.capacity)
         return count == buffer.count ? buffer.array : Array(buffer.array.prefix(count))
     }
 

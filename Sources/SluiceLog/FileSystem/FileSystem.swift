@@ -72,6 +72,13 @@ public enum LockResult: Sendable {
     case held(processID: Int32?)
 }
 
+/// Whether someone holds the store's lock.
+public enum LockState: Sendable, Hashable {
+    case free
+    /// A process has it; its id when the file says so.
+    case held(processID: Int32?)
+}
+
 /// Files and directories as the engine needs them.
 ///
 /// `PosixFileSystem` is the real one, `SimulatedFileSystem` (SluiceTesting) the one that loses power.
@@ -115,6 +122,11 @@ public protocol FileSystem: AnyObject, Sendable {
     func status(_ path: String) throws(IOError) -> FileStatus?
     /// Makes the file when it is missing, takes the lock on it, and writes the process id into it.
     func lock(_ path: String) throws(IOError) -> LockResult
+    /// Whether the lock is held, without keeping it, making a file or writing: works on read-only media too.
+    func lockState(_ path: String) throws(IOError) -> LockState
+    /// Gives a file a second name, which must be free. EXDEV, EPERM and their like: it must be copied
+    /// instead.
+    func link(_ path: String, to newPath: String) throws(IOError)
     /// Bytes that this process may still write to the file system that holds `path`.
     func availableBytes(_ path: String) throws(IOError) -> Int64
     /// Tells boots of the machine apart: pages that a failed sync left in memory do not outlive one.

@@ -16,6 +16,8 @@ package struct LoadedManifest {
     package var number: Int
     /// Of the last whole frame.
     package var lastSequence: UInt64
+    /// The first byte behind it.
+    package var end: Int
     /// Bytes of a frame that was being written when the last process ended.
     package var tornBytes: Int
 }
@@ -54,7 +56,7 @@ package enum ManifestFile {
             }
             return LoadedManifest(
                 state: state, storeID: storeID, number: number, lastSequence: scan.frames.last?.sequence ?? 0,
-                tornBytes: scan.torn)
+                end: scan.end, tornBytes: scan.torn)
         }
         throw .corrupt(
             file: newest?.file ?? paths.manifest, position: 0,

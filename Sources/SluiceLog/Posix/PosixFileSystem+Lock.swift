@@ -34,6 +34,26 @@ extension PosixFileSystem {
         }
     }
 
+    /// flock(2), shared, and let go of at once. `lock` waits for as long as this may take.
+    ///
+    /// There is no call that only asks: /proc/locks does not show holders in another container, and a process
+    /// id in a file may be another process's by now.
+    public func lockState(_ path: String) throws(IOError) -> LockState {
+        let file: FileID
+        do throws(IOError) {
+            file = try open(path, .read)
+        } catch  where error.errno == ENOENT {
+            return .free
+        }
+        defer { close(file) }
+        do throws(IOError) {
+            _ = try systemCall("flock", path) { sluice_lock_probe(file.rawValue) }
+            return .free
+        } catch  where error.errno == EWOULDBLOCK {
+            return .held(processID: try firstNumber(of: file))
+        }
+    }
+
     /// The number in the first line; nil when there is none, as in the moment before the holder has written
     /// it.
     private func firstNumber(of file: FileID) throws(IOError) -> Int32? {

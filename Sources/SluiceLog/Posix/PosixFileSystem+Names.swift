@@ -44,6 +44,11 @@ extension PosixFileSystem {
         try systemRename(path, newPath)
     }
 
+    /// link(2).
+    public func link(_ path: String, to newPath: String) throws(IOError) {
+        try systemLink(path, newPath)
+    }
+
     /// unlink(2).
     public func remove(_ path: String) throws(IOError) {
         do throws(IOError) {

@@ -36,3 +36,8 @@ func systemClose(_ descriptor: Int32) { _ = close(descriptor) }
 func systemRename(_ path: String, _ newPath: String) throws(IOError) {
     _ = try systemCall("rename", path) { rename(path, newPath) }
 }
+
+/// link(2).
+func systemLink(_ path: String, _ newPath: String) throws(IOError) {
+    _ = try systemCall("link", path) { link(path, newPath) }
+}

@@ -26,6 +26,8 @@ package struct OpenedStore: ~Copyable {
 
 package enum StoreDirectory {
     package static let formatVersion = 1
+    /// How often a store that changes while it is verified is looked at.
+    private static let verifyAttempts = 5
     private static let ownNames: Set<String> = ["LOCK", "meta.properties.tmp", "manifest", "topics"]
 
     /// Opens the store at `root` for writing, making it when it does not exist.
@@ -71,13 +73,20 @@ package enum StoreDirectory {
         guard try examine(paths, files, mayMake: false) else {
             throw .notAStore(path: root, reason: "it has no meta.properties")
         }
-        let loaded = try ManifestFile.load(paths, storeID: try readMeta(paths, files), files)
+        var manifest = try ManifestFollower(
+            paths, storeID: try readMeta(paths, files, mayWrite: false), files)
         let planner = RecoveryPlanner(
             paths: paths, files: files, window: VolumeConfiguration().windowBytes, interpret: interpret)
-        let plan = try planner.plan(loaded)
-        var report = plan.report
-        if deep { DeepCheck(files: files).run(plan, &report) }
-        return report
+        var attempt = 0
+        while true {
+            attempt += 1
+            let plan = try planner.plan(manifest.loaded)
+            var report = plan.report
+            if deep { DeepCheck(files: files).run(plan, &report) }
+            // Who writes meanwhile may have rolled or removed a segment since the manifest was read.
+            if attempt < verifyAttempts, report.isDamaged, try manifest.look() != .nothing { continue }
+            return report
+        }
     }
 
     static func error(for finding: RecoveryFinding) -> LogError {
@@ -91,7 +100,7 @@ package enum StoreDirectory {
     }
 
     /// Whether there is a store at the root. False: it may be made there.
-    private static func examine(
+    static func examine(
         _ paths: StorePaths, _ files: any FileSystem, mayMake: Bool
     ) throws(LogError) -> Bool {
         var foreign: String?
@@ -169,7 +178,10 @@ package enum StoreDirectory {
         }
     }
 
-    private static func readMeta(_ paths: StorePaths, _ files: any FileSystem) throws(LogError) -> UniqueID {
+    /// - Parameter mayWrite: false for who only reads: a flag under `ro-compat` does not concern him.
+    static func readMeta(
+        _ paths: StorePaths, _ files: any FileSystem, mayWrite: Bool = true
+    ) throws(LogError) -> UniqueID {
         let bytes: [UInt8]
         do throws(IOError) {
             bytes = try files.readAll(paths.meta, limit: 1 << 16)
@@ -185,7 +197,7 @@ package enum StoreDirectory {
             throw .notAStore(path: paths.root, reason: "its meta.properties names no version")
         }
         guard version <= formatVersion, properties["incompat"] ?? "" == "",
-            properties["ro-compat"] ?? "" == ""
+            !mayWrite || properties["ro-compat"] ?? "" == ""
         else {
             throw .newerFormat(path: paths.root, version: max(version, formatVersion + 1))
         }

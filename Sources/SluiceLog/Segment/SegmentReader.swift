@@ -106,10 +106,13 @@ public struct SegmentReader: Sendable {
     private func fetch(
         _ view: SegmentView, _ position: Int64, _ maxBytes: Int, mayWait: Bool
     ) throws(LogError) -> Fetch {
+        if let piece = view.piece(at: position) {
+            return .batches(FetchedBatches(bytes: piece, position: position))
+        }
         do throws(IOError) {
             let file = try files.open(view.paths.log, .read)
             defer { files.close(file) }
-            let left = view.limit - position
+            let left = view.fileLimit(from: position) - position
             var capacity = Int(min(left, Int64(max(maxBytes, BatchLayout.headerBytes))))
             while true {
                 let buffer = ByteBuffer(capacity: capacity)
@@ -180,6 +183,7 @@ public struct SegmentReader: Sendable {
     }
 
     private func header(at position: Int64, in view: SegmentView) -> BatchHeader? {
+        if let piece = view.piece(at: position) { return try? BatchHeader(piece.bytes) }
         guard position >= 0, position < view.limit, let file = try? files.open(view.paths.log, .read) else {
             return nil
         }
@@ -231,8 +235,14 @@ public struct SegmentReader: Sendable {
         do throws(IOError) {
             var scanner = try TailScanner(path: view.paths.log, files: files, windowBytes: 128 << 10)
             defer { scanner.close() }
+            // Removed since the view was made: that is no damage.
+            if scanner.file == nil, view.pieces.isEmpty {
+                throw IOError(operation: "open", path: view.paths.log, errno: IOError.notFound)
+            }
             while position < view.limit {
-                guard let head = try scanner.bytes(at: position, count: BatchLayout.headerBytes) else {
+                var head = view.piece(at: position)
+                if head == nil { head = try scanner.bytes(at: position, count: BatchLayout.headerBytes) }
+                guard let head else {
                     throw IOError(operation: "batch", path: "the file ends within a batch header", errno: 0)
                 }
                 do throws(BatchError) {
@@ -248,5 +258,22 @@ public struct SegmentReader: Sendable {
             throw error.operation == "batch"
                 ? .corrupt(file: view.paths.log, position: position, reason: error.path) : .io(error)
         }
+    }
+}
+
+extension SegmentView {
+    /// What the journal alone has from `position` on, the start of a batch; nil where the file has it.
+    fileprivate func piece(at position: Int64) -> ByteSlice? {
+        guard !pieces.isEmpty,
+            let piece = pieces.first(where: { $0.position <= position && position < $0.end })
+        else { return nil }
+        let inside = Int(position - piece.position)
+        return ByteSlice(
+            piece.bytes.buffer, start: piece.bytes.start + inside, count: piece.bytes.count - inside)
+    }
+
+    /// Up to where the file itself may be read from `position` on.
+    fileprivate func fileLimit(from position: Int64) -> Int64 {
+        pieces.first { $0.position > position }.map { min($0.position, limit) } ?? limit
     }
 }

@@ -25,13 +25,26 @@ public struct SegmentView: Sendable {
     /// A stretch that cannot be read.
     package var damage: DamagedRange?
     package var maxTimestamp: Int64
+    /// The offset behind the last record that is known to survive a loss of power.
+    package var durableEnd: Int64
+    /// Batches that the journal has and the file lacks: after a crash, before anyone has recovered the store.
+    package var pieces: [JournalPiece] = []
+}
+
+/// Whole batches of a segment that are in the journal alone.
+package struct JournalPiece: Sendable {
+    /// Where in the segment they belong.
+    package var position: Int64
+    package var bytes: ByteSlice
+
+    /// The position behind them.
+    package var end: Int64 { position + Int64(bytes.count) }
 }
 
 extension Volume {
     /// Log start offset ..< high watermark. Throws `unknownPartition`.
     public func offsets(_ number: Int) throws(LogError) -> Range<Int64> {
-        let partition = try readable(number)
-        return partition.logStart..<max(partition.logStart, partition.visible.offset)
+        try readable(number).offsets
     }
 
     /// The segment that holds `offset`; nil when it is the high watermark, where nothing is yet.
@@ -39,38 +52,12 @@ extension Volume {
     /// Throws `offsetOutOfRange`, `offline`, `unknownPartition`.
     /// - Complexity: O(log n) in the number of segments.
     public func segment(_ number: Int, at offset: Int64) throws(LogError) -> SegmentView? {
-        let partition = try readable(number)
-        if case .offline(let reason) = partition.condition { throw .offline(reason: reason) }
-        let end = partition.visible.offset
-        guard offset >= partition.logStart, offset <= max(end, partition.logStart) else {
-            throw .offsetOutOfRange(
-                requested: offset, valid: partition.logStart..<max(partition.logStart, end))
-        }
-        guard offset < end else { return nil }
-        if offset >= partition.active.baseOffset { return active(partition, offset) }
-        var low = 0
-        var high = partition.sealed.count
-        while low < high {
-            let middle = (low + high) / 2
-            if partition.sealed[middle].endOffset <= offset { low = middle + 1 } else { high = middle }
-        }
-        guard low < partition.sealed.count else { return active(partition, offset) }
-        return sealed(partition, low)
+        try readable(number).segment(at: offset)
     }
 
     /// The first segment that may hold a record with a timestamp at or after `timestamp`; nil when none does.
     public func segment(_ number: Int, atTime timestamp: Int64) throws(LogError) -> SegmentView? {
-        let partition = try readable(number)
-        if case .offline(let reason) = partition.condition { throw .offline(reason: reason) }
-        if let index = partition.sealed.firstIndex(where: {
-            $0.maxTimestamp >= timestamp && $0.endOffset > partition.logStart
-        }) {
-            return sealed(partition, index)
-        }
-        guard partition.active.size > 0, partition.active.maxTimestamp >= timestamp,
-            partition.visible.offset > partition.active.baseOffset
-        else { return nil }
-        return active(partition, partition.active.baseOffset)
+        try readable(number).segment(atTime: timestamp)
     }
 
     /// The segment behind one that has been read to its end; nil when it was the last.
@@ -86,16 +73,52 @@ extension Volume {
         }
         return partition
     }
+}
 
-    private func active(_ partition: PartitionLog, _ offset: Int64) -> SegmentView {
-        let active = partition.active
-        let visible = partition.visible
+extension PartitionLog {
+    /// Log start offset ..< high watermark.
+    var offsets: Range<Int64> { logStart..<max(logStart, visible.offset) }
+
+    /// As `Volume.segment(_:at:)`.
+    func segment(at offset: Int64) throws(LogError) -> SegmentView? {
+        if case .offline(let reason) = condition { throw .offline(reason: reason) }
+        let end = visible.offset
+        guard offset >= logStart, offset <= max(end, logStart) else {
+            throw .offsetOutOfRange(requested: offset, valid: offsets)
+        }
+        guard offset < end else { return nil }
+        if offset >= active.baseOffset { return activeView(offset) }
+        var low = 0
+        var high = sealed.count
+        while low < high {
+            let middle = (low + high) / 2
+            if sealed[middle].endOffset <= offset { low = middle + 1 } else { high = middle }
+        }
+        guard low < sealed.count else { return activeView(offset) }
+        return sealedView(low)
+    }
+
+    /// As `Volume.segment(_:atTime:)`.
+    func segment(atTime timestamp: Int64) throws(LogError) -> SegmentView? {
+        if case .offline(let reason) = condition { throw .offline(reason: reason) }
+        if let index = sealed.firstIndex(where: { $0.maxTimestamp >= timestamp && $0.endOffset > logStart }) {
+            return sealedView(index)
+        }
+        guard active.size > 0, active.maxTimestamp >= timestamp, visible.offset > active.baseOffset else {
+            return nil
+        }
+        return activeView(active.baseOffset)
+    }
+
+    private func activeView(_ offset: Int64) -> SegmentView {
+        let visible = visible
         var view = SegmentView(
-            paths: partition.paths, baseOffset: active.baseOffset, limit: visible.position,
-            endOffset: visible.offset, logStart: partition.logStart, indexBytes: active.tail.indexPosition,
+            paths: paths, baseOffset: active.baseOffset, limit: visible.position,
+            endOffset: visible.offset, logStart: logStart, indexBytes: active.tail.indexPosition,
             timeBytes: active.tail.timePosition, timeIndexCRC: nil, isActive: true, hint: nil,
-            indexInterval: partition.settings.indexIntervalBytes, maxTimestamp: active.maxTimestamp)
-        if case .damaged(let range) = partition.condition { view.damage = range }
+            indexInterval: settings.indexIntervalBytes, maxTimestamp: active.maxTimestamp,
+            durableEnd: max(durable.offset, synced.offset))
+        if case .damaged(let range) = condition { view.damage = range }
         let relative = offset - active.baseOffset
         if let first = active.tail.index.first, Int64(first.relativeOffset) <= relative {
             var low = 0
@@ -113,18 +136,22 @@ extension Volume {
         return view
     }
 
-    private func sealed(_ partition: PartitionLog, _ index: Int) -> SegmentView {
-        let segment = partition.sealed[index]
+    private func sealedView(_ index: Int) -> SegmentView {
+        let segment = sealed[index]
         return SegmentView(
-            paths: SegmentPaths(directory: partition.directory, baseOffset: segment.baseOffset),
+            paths: SegmentPaths(directory: directory, baseOffset: segment.baseOffset),
             baseOffset: segment.baseOffset, limit: segment.size, endOffset: segment.endOffset,
-            logStart: partition.logStart, indexBytes: .max, timeBytes: segment.timeIndexSize,
+            logStart: logStart, indexBytes: .max, timeBytes: segment.timeIndexSize,
             timeIndexCRC: segment.timeIndexCRC, isActive: false, hint: nil,
-            indexInterval: partition.settings.indexIntervalBytes, maxTimestamp: segment.maxTimestamp)
+            indexInterval: settings.indexIntervalBytes, maxTimestamp: segment.maxTimestamp,
+            durableEnd: segment.endOffset)
     }
 }
 
 extension SegmentView {
     /// The segment's file.
     public var path: String { paths.log }
+
+    /// Whether all records before `offset` are known to survive a loss of power.
+    public func isDurable(through offset: Int64) -> Bool { offset <= durableEnd }
 }

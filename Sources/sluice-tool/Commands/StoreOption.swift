@@ -37,6 +37,22 @@ struct StoreOption: ParsableArguments {
         return result
     }
 
+    /// Opens the store to read, beside whoever writes it, and runs `body`.
+    ///
+    /// Never with the lock: who looks into a store from a shell must not keep a program from opening it.
+    func withReader<R>(_ body: (ReadOnlyStore) async throws -> R) async throws -> R {
+        try checkExists()
+        let store = try await StreamStore.openReadOnly(at: path)
+        defer { store.close() }
+        if System.isTerminal(2),
+            case .held(let process)? = try? PosixFileSystem().lockState(StorePaths(path).lock)
+        {
+            StandardError.print(
+                "sluice: reading beside process \(process.map(String.init) ?? "?"), which writes")
+        }
+        return try await body(store)
+    }
+
     /// Throws when there is no store at the path, and says how to make one.
     func checkExists() throws {
         let status: FileStatus?

@@ -62,8 +62,8 @@ struct TopicConsume: AsyncParsableCommand {
         let start = StartPosition.parse(offset) ?? .earliest
         var output = RecordOutput(try RecordPrinter(format: format), limit: count)
         if count == 0 { return try store.checkExists() }
-        let isWhole = try await store.withStore { store in
-            let partitions = try await partitions(store.admin, start)
+        let isWhole = try await store.withReader { store in
+            let partitions = try await partitions(store, start)
             return exitAtEnd
                 ? try await read(partitions, start, store, &output)
                 : try await follow(partitions, start, store, &output)
@@ -73,10 +73,10 @@ struct TopicConsume: AsyncParsableCommand {
     }
 
     /// What to read. Throws `unknownTopic`, `unknownPartition`, `offsetOutOfRange`.
-    private func partitions(_ admin: Admin, _ start: Position) async throws -> [TopicPartition] {
+    private func partitions(_ store: ReadOnlyStore, _ start: Position) async throws -> [TopicPartition] {
         var partitions: [TopicPartition] = []
         for name in names {
-            let offsets = try await admin.describeTopic(name).partitions
+            let offsets = try await store.describeTopic(name).partitions
             for number in partition.isEmpty ? Array(offsets.indices) : partition {
                 let place = TopicPartition(topic: name, partition: number)
                 guard offsets.indices.contains(number) else { throw StreamError.unknownPartition(place) }
@@ -96,7 +96,8 @@ struct TopicConsume: AsyncParsableCommand {
     ///
     /// Returns whether nothing was wrong; else it has been told.
     private func read(
-        _ partitions: [TopicPartition], _ start: Position, _ store: StreamStore, _ output: inout RecordOutput
+        _ partitions: [TopicPartition], _ start: Position, _ store: ReadOnlyStore,
+        _ output: inout RecordOutput
     ) async throws -> Bool {
         var isWhole = true
         for partition in partitions where !output.isFull && !Task.isCancelled {
@@ -114,7 +115,8 @@ struct TopicConsume: AsyncParsableCommand {
     /// Reads all partitions, and waits for more, until it is interrupted. What is wrong with one ends that
     /// one.
     private func follow(
-        _ partitions: [TopicPartition], _ start: Position, _ store: StreamStore, _ output: inout RecordOutput
+        _ partitions: [TopicPartition], _ start: Position, _ store: ReadOnlyStore,
+        _ output: inout RecordOutput
     ) async throws -> Bool {
         let consumer = try await store.consumer(of: partitions, from: start)
         var told: Set<StreamError> = []

@@ -17,7 +17,7 @@ struct TopicDescribe: AsyncParsableCommand {
     @OptionGroup var store: StoreOption
 
     func run() async throws {
-        let topic = try await store.withStore { try await $0.admin.describeTopic(name) }
+        let topic = try await store.withReader { try await $0.describeTopic(name) }
         var partitions = Table(["PARTITION", "START", "END", "RECORDS"])
         for (number, offsets) in topic.partitions.enumerated() {
             partitions.add([

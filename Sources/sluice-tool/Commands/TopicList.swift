@@ -11,7 +11,7 @@ struct TopicList: AsyncParsableCommand {
     @OptionGroup var store: StoreOption
 
     func run() async throws {
-        let topics = try await store.withStore { try await $0.admin.topics() }
+        let topics = try await store.withReader { try await $0.topics() }
         var table = Table(["NAME", "PARTITIONS", "RECORDS"])
         for topic in topics.sorted(by: { $0.name < $1.name }) {
             let records = topic.partitions.reduce(0) { $0 + ($1.upperBound - $1.lowerBound) }

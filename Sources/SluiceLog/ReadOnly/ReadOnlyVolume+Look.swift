@@ -1,0 +1,209 @@
+// Looking at the store again: what has changed since the last time.
+//
+// The manifest comes first, then the journal: whatever the manifest knows to be durable is in the segments,
+// or was in the journal before the manifest said so. So the ends that are found are never ahead of one
+// another by part of an atomic write.
+
+extension ReadOnlyVolume {
+    /// Takes in what the writer has done since the last look. Returns the partitions of which something
+    /// visible has changed, also those that are gone.
+    ///
+    /// Throws `corrupt` when the manifest is damaged, `io`; what was known before stays known.
+    /// - Complexity: O(partitions), with a stat(2) for each that is not durable; and the new bytes.
+    package mutating func look() throws(LogError) -> [Int] {
+        do throws(IOError) {
+            let isHeld = try files.lockState(paths.lock) != .free
+            let change = try lookAtManifest()
+            let before = partitions.map { $0.map { Seen($0.log) } }
+            if change != .nothing || !hasLooked { takeCatalogue() }
+            let next: Stage = manifest.state.isClosed ? .closed : isHeld ? .live : .crashed
+            let isNew = next != stage || change == .replaced || !hasLooked
+            hasLooked = true
+            stage = next
+            switch next {
+            case .closed: if isNew || change == .grown { takeRecoveryPoints() }
+            case .crashed: if isNew || change == .grown { try takePlan(onlyDamaged: false) }
+            case .live:
+                if isNew { try takePlan(onlyDamaged: true) }
+                try takeEnds()
+            }
+            return partitions.indices.filter { index in
+                (before.indices.contains(index) ? before[index] : nil)
+                    != partitions[index].map { Seen($0.log) }
+            }
+        } catch {
+            throw error.operation == Self.damage
+                ? .corrupt(file: error.path, position: 0, reason: "the manifest is damaged") : .io(error)
+        }
+    }
+
+    /// What a reader can tell.
+    private struct Seen: Equatable {
+        var offsets: Range<Int64>
+        init(_ log: PartitionLog) { offsets = log.offsets }
+    }
+
+    private static var damage: String { "manifest" }
+
+    private mutating func lookAtManifest() throws(IOError) -> ManifestFollower.Change {
+        do throws(LogError) {
+            return try manifest.look()
+        } catch {
+            if case .io(let error) = error { throw error }
+            throw IOError(operation: Self.damage, path: paths.manifest, errno: 5)
+        }
+    }
+
+    /// Topics, log starts, sealed segments and settings as the manifest has them.
+    private mutating func takeCatalogue() {
+        let state = manifest.state
+        topicIDs = Dictionary(state.topics.values.map { ($0.name, $0.id) }, uniquingKeysWith: { $1 })
+        for (key, number) in numbers where state.partitions[key] == nil {
+            numbers[key] = nil
+            partitions[number] = nil
+            journal.forget(key)
+        }
+        for topic in state.topics.values.sorted(by: { $0.name < $1.name }) {
+            var settings = interpret(topic.settings)
+            // Visible is what is written.
+            if includesUnsynced { settings.isDurable = false }
+            for partition in 0..<topic.partitions {
+                let key = PartitionKey(topic: topic.id, partition: partition)
+                guard let manifest = state.partitions[key] else { continue }
+                take(key, topic, manifest, settings)
+            }
+        }
+    }
+
+    private mutating func take(
+        _ key: PartitionKey, _ topic: TopicRecord, _ manifest: PartitionManifest, _ settings: LogSettings
+    ) {
+        let fresh = PartitionLog(
+            key: key, topic: topic.name, directory: paths.partition(topic.name, key.partition),
+            settings: settings, manifest: manifest, active: ActiveSegment(manifest.recovery))
+        guard let number = numbers[key], var known = partitions[number] else {
+            numbers[key] = partitions.count
+            partitions.append(ReadOnlyPartition(log: fresh))
+            return
+        }
+        known.log.settings = settings
+        known.log.logStart = manifest.logStart
+        known.log.sealed = manifest.sealed
+        known.log.synced = manifest.recovery
+        if known.log.active.baseOffset != manifest.recovery.baseOffset {
+            known.log.active = fresh.active
+            known.log.durable = fresh.durable
+            known.log.condition = .online
+            known.pieces = []
+        }
+        partitions[number] = known
+    }
+
+    /// The store is closed: every segment is as the manifest says.
+    private mutating func takeRecoveryPoints() {
+        for number in partitions.indices {
+            guard let key = partitions[number]?.log.key, let found = manifest.state.partitions[key] else {
+                continue
+            }
+            partitions[number]?.log.active = ActiveSegment(found.recovery)
+            partitions[number]?.log.durable = LogPlace(
+                offset: found.recovery.offset, position: found.recovery.position)
+            partitions[number]?.pieces = []
+        }
+        markDamaged()
+    }
+
+    /// A closed store may have damage that no recovery point covers: what is below it is read around.
+    private mutating func markDamaged() {
+        guard manifest.state.partitions.values.contains(where: { $0.damagedBelow > 0 }) else { return }
+        try? takePlan(onlyDamaged: true)
+    }
+
+    /// What a recovery would make of it: of all partitions, or of those alone that the manifest knows to be
+    /// damaged, which do not change.
+    private mutating func takePlan(onlyDamaged: Bool) throws(IOError) {
+        let isDamaged = manifest.state.partitions.values.contains { $0.damagedBelow > 0 }
+        if onlyDamaged, !isDamaged { return }
+        let planner = RecoveryPlanner(
+            paths: paths, files: files, window: VolumeConfiguration().windowBytes, interpret: interpret)
+        let plan: RecoveryPlan
+        do throws(LogError) {
+            plan = try planner.plan(manifest.loaded)
+        } catch {
+            if case .io(let error) = error { throw error }
+            return
+        }
+        for planned in plan.partitions where !onlyDamaged || planned.manifest.damagedBelow > 0 {
+            guard let number = numbers[planned.key] else { continue }
+            partitions[number]?.log.condition = planned.condition
+            partitions[number]?.log.active = planned.active
+            partitions[number]?.log.durable = LogPlace(
+                offset: planned.active.endOffset, position: planned.active.size)
+            partitions[number]?.pieces = planned.rewrites.map { JournalPiece(position: $0.0, bytes: $0.1) }
+        }
+    }
+
+    // MARK: Live
+
+    /// New ends: of the journal and the recovery points, and of the segments where written is visible.
+    private mutating func takeEnds() throws(IOError) {
+        let changed = try journal.look(floor: manifest.state.journalFloor)
+        for number in partitions.indices {
+            guard let log = partitions[number]?.log, case .online = log.condition,
+                let recovery = manifest.state.partitions[log.key]?.recovery
+            else { continue }
+            var durable = LogPlace(offset: recovery.offset, position: recovery.position)
+            if let end = journal.ends[log.key], end.segmentBase == recovery.baseOffset,
+                end.place.position > durable.position
+            {
+                durable = end.place
+            }
+            let hasMoved = durable != log.durable || changed.contains(log.key)
+            guard hasMoved || !log.settings.isDurable else { continue }
+            try takeEnd(number, durable)
+        }
+    }
+
+    private mutating func takeEnd(_ number: Int, _ durable: LogPlace) throws(IOError) {
+        guard var partition = partitions[number] else { return }
+        let path = partition.log.paths.log
+        let size = try files.status(path)?.size ?? 0
+        if size < partition.log.active.size, partition.pieces.isEmpty {
+            // Cut back, or not there yet: begun again from what is known to be in it.
+            guard let recovery = manifest.state.partitions[partition.log.key]?.recovery else { return }
+            partition.log.active = ActiveSegment(recovery)
+        }
+        if size >= partition.log.active.size { partition.pieces = [] }
+        // An atomic write is in the journal first; the segment has it in a moment.
+        if durable.position <= size {
+            if durable.position > partition.log.active.size {
+                partition.log.active.size = durable.position
+                partition.log.active.endOffset = durable.offset
+                // Not known without reading it; a search by time then looks.
+                partition.log.active.maxTimestamp = .max
+            }
+            partition.log.durable = durable
+        }
+        if partition.log.settings.isDurable {
+            // What a crash had left, and was shown, is being made durable now.
+            partition.log.durable = LogPlace(
+                offset: partition.log.active.endOffset, position: partition.log.active.size)
+        } else if size > partition.log.active.size, partition.pieces.isEmpty {
+            try scan(&partition.log, path)
+        }
+        partitions[number] = partition
+    }
+
+    /// Takes whole, valid batches behind what is known. What is not one is being written.
+    private func scan(_ log: inout PartitionLog, _ path: String) throws(IOError) {
+        var scanner = try TailScanner(path: path, files: files)
+        defer { scanner.close() }
+        while case .valid(let header, _) = try scanner.batch(
+            at: log.active.size, expecting: log.active.endOffset)
+        {
+            log.active.add(
+                bytes: header.totalBytes, nextOffset: header.nextOffset, maxTimestamp: header.maxTimestamp,
+                interval: .max)
+        }
+    }
+}
