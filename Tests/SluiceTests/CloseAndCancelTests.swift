@@ -143,9 +143,9 @@ import Testing
             try await store.admin.createTopic("t")
             let consumer = try await store.consumer(of: "t")
             let loop = Task { for try await _ in consumer {} }
-            consumer.close()
+            try? await consumer.close()
             try await loop.value
-            consumer.close()
+            try? await consumer.close()
             #expect(await error { _ = try consumer.position(of: t0) } == .closed)
         }
     }

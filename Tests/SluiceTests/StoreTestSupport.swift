@@ -133,6 +133,18 @@ func turns(until condition: () -> Bool) async -> Bool {
     return false
 }
 
+/// Lets other tasks and threads run until something is so; fails when it is not after half a minute.
+func eventually(
+    _ condition: () async throws -> Bool, sourceLocation: SourceLocation = #_sourceLocation
+) async throws {
+    let deadline = ContinuousClock.now + .seconds(30)
+    while ContinuousClock.now < deadline {
+        if try await condition() { return }
+        for _ in 0..<100 { await Task.yield() }
+    }
+    Issue.record("it did not come about", sourceLocation: sourceLocation)
+}
+
 extension TemporaryDirectory {
     /// Copies a store that may be in use, without its lock.
     func copy(_ source: String, to name: String) throws {

@@ -27,37 +27,48 @@ public final class Consumer: AsyncSequence, Sendable {
     public typealias Failure = StreamError
 
     private let lease: any LogLease
-    private var engine: any LogSource { lease.source }
-    private let maxBytes: Int
-    private let numbers: [Int]
-    private let state: Locked<ConsumerState>
+    var engine: any LogSource { lease.source }
+    let configuration: ConsumerConfiguration
+    let state: Locked<ConsumerState>
     private let bell = Locked(Bell())
     private let watcher: ConsumerWatcher
-    /// The partitions that it reads, in the order given.
-    public let assignment: [TopicPartition]
+    /// Its place in a group; nil when it reads for itself.
+    let membership: Membership?
 
-    init(_ lease: any LogLease, _ partitions: [PartitionReader], _ configuration: ConsumerConfiguration) {
+    init(
+        _ lease: any LogLease, _ partitions: [PartitionReader], _ configuration: ConsumerConfiguration,
+        _ membership: Membership? = nil
+    ) {
         self.lease = lease
-        maxBytes = configuration.maxBatchBytes
-        assignment = partitions.map(\.topicPartition)
-        numbers = partitions.map(\.number)
-        state = Locked(ConsumerState(partitions))
+        self.configuration = configuration
+        self.membership = membership
+        state = Locked(ConsumerState(partitions, isMember: membership != nil))
         watcher = ConsumerWatcher()
         watcher.consumer = self
-        lease.source.watch(numbers, watcher)
+        membership?.attach(watcher)
+        lease.source.watch(partitions.map(\.number), watcher)
     }
 
-    deinit { engine.unwatch(numbers, ObjectIdentifier(watcher)) }
+    deinit {
+        engine.unwatch(state.withLock { $0.partitions.map(\.number) }, ObjectIdentifier(watcher))
+        membership?.abandon(state.withLock { $0.processed })
+    }
 
+    /// The partitions that it reads: those given, in that order, or those that it has in its group now.
+    public var assignment: [TopicPartition] {
+        state.withLock { $0.partitions.map(\.topicPartition) }
+    }
+
+    /// A loop over it.
     public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(Loop(self)) }
 
     /// Where the next batch of a partition begins that the loop has not asked for yet.
     ///
     /// - Throws: `unknownPartition` when it is not assigned, `closed`.
     public func position(of partition: TopicPartition) throws(StreamError) -> Offset {
-        let index = try index(of: partition)
-        return try state.withLock { state throws(StreamError) in
+        try state.withLock { state throws(StreamError) in
             if state.isClosed { throw .closed }
+            let index = try state.index(of: partition)
             if let (held, batch) = state.inHand, held == index { return batch.baseOffset }
             return Offset(state.partitions[index].next)
         }
@@ -69,15 +80,18 @@ public final class Consumer: AsyncSequence, Sendable {
     public nonisolated(nonsending) func seek(
         _ partition: TopicPartition, to position: Position
     ) async throws(StreamError) {
-        let index = try index(of: partition)
-        let (engine, number) = (engine, numbers[index])
+        let engine = engine
+        let number = try state.withLock { state throws(StreamError) in
+            state.partitions[try state.index(of: partition)].number
+        }
         let offset = try await engine.onReader { () throws(StreamError) in
             try engine.resolve(position, partition, number)
         }
         try state.withLock { state throws(StreamError) in
             if state.isClosed { throw .closed }
-            state.seek(index, to: offset)
+            state.seek(try state.index(of: partition), to: offset)
         }
+        membership?.moved(partition)
         wake()
     }
 
@@ -93,7 +107,7 @@ public final class Consumer: AsyncSequence, Sendable {
     /// Records between what the loop has asked for and the end, by partition.
     public func lag() throws(StreamError) -> [TopicPartition: Int64] {
         var lag: [TopicPartition: Int64] = [:]
-        for (partition, number) in zip(assignment, numbers) {
+        for (partition, number) in state.withLock({ $0.partitions.map { ($0.topicPartition, $0.number) } }) {
             let position = try position(of: partition).rawValue
             do throws(LogError) {
                 let valid = try engine.offsets(number)
@@ -105,10 +119,19 @@ public final class Consumer: AsyncSequence, Sendable {
         return lag
     }
 
-    /// Ends the loop, at the latest when it asks for the next batch. A second call does nothing.
-    public func close() {
-        engine.unwatch(numbers, ObjectIdentifier(watcher))
-        end()
+    /// Ends the loop, at the latest when it asks for the next batch; in a group, commits what was processed,
+    /// unless that is `manual`, and leaves. A batch that a loop's body still has is not processed.
+    ///
+    /// A second call does nothing; not to be cancelled. Throws what the commit throws, after the rest.
+    public nonisolated(nonsending) func close() async throws(StreamError) {
+        let isFirst = state.withLock { state in
+            defer { state.isClosed = true }
+            return !state.isClosed
+        }
+        guard isFirst else { return }
+        wake()
+        if membership != nil { try await leave() }
+        engine.unwatch(state.withLock { $0.partitions.map(\.number) }, ObjectIdentifier(watcher))
     }
 
     // MARK: The loop
@@ -123,16 +146,19 @@ public final class Consumer: AsyncSequence, Sendable {
         }
     }
 
+    /// What `for try await` asks for batches.
     public struct AsyncIterator: AsyncIteratorProtocol {
         private let loop: Loop
         init(_ loop: Loop) { self.loop = loop }
 
+        /// The next batch; nil at the end.
         public mutating func next(
             isolation actor: isolated (any Actor)? = #isolation
         ) async throws(StreamError) -> RecordBatch? {
             try await loop.consumer.next(loop)
         }
 
+        /// The next batch; nil at the end.
         public mutating func next() async throws(StreamError) -> RecordBatch? {
             try await loop.consumer.next(loop)
         }
@@ -140,11 +166,41 @@ public final class Consumer: AsyncSequence, Sendable {
 
     private nonisolated(nonsending) func next(_ loop: Loop) async throws(StreamError) -> RecordBatch? {
         if let batch = try enter(loop) { return batch }
+        guard let membership else { return try await nextBatch() }
+        // Between two calls the time for processing runs; in a call it does not.
+        membership.returned()
+        do throws(StreamError) {
+            if let batch = try await nextBatch() {
+                membership.went()
+                return batch
+            }
+        } catch {
+            membership.went()
+            throw error
+        }
+        // Closed by another task: that one leaves.
+        if !state.withLock({ $0.isClosed }) { try await leave() }
+        return nil
+    }
+
+    private nonisolated(nonsending) func nextBatch() async throws(StreamError) -> RecordBatch? {
         var missing: String?
         while !Task.isCancelled, !Task.isShuttingDownGracefully {
             // Before the look: what comes after it rings.
             bell.withLock { $0.hasRung = false }
-            let step = try state.withLock { state throws(StreamError) in try state.step(engine) }
+            if let membership {
+                if state.withLock({ $0.isClosed }) { return nil }
+                try await attend(membership)
+            }
+            let step: ConsumerState.Step
+            do throws(StreamError) {
+                step = try state.withLock { state throws(StreamError) in try state.step(engine) }
+            } catch {
+                // A deleted topic: its partitions go with the next assignment.
+                guard let membership, case .unknownTopic(let topic) = error else { throw error }
+                dropTopic(topic, membership)
+                continue
+            }
             switch step {
             case .deliver(let batch): return batch
             case .end: return nil
@@ -156,7 +212,9 @@ public final class Consumer: AsyncSequence, Sendable {
                     state.withLock { if $0.generation == generation { $0.failed(index, error) } }
                     throw error
                 }
-            case .wait: await waitForBell()
+            case .wait:
+                membership?.willWait(state.withLock { $0.processed })
+                await waitForBell()
             }
         }
         return nil
@@ -167,7 +225,7 @@ public final class Consumer: AsyncSequence, Sendable {
         try state.withLock { state throws(StreamError) in
             let id = ObjectIdentifier(loop)
             if state.loop == id {
-                state.inHand = nil
+                state.finishInHand()
                 return nil
             }
             guard state.loop == nil else { throw .consumerInUse }
@@ -180,7 +238,7 @@ public final class Consumer: AsyncSequence, Sendable {
     private nonisolated(nonsending) func fetch(
         _ plan: FetchPlan, _ missing: inout String?
     ) async throws(StreamError) -> FetchedBatches? {
-        let (reader, maxBytes) = (engine.reader, maxBytes)
+        let (reader, maxBytes) = (engine.reader, configuration.maxBatchBytes)
         do throws(StreamError) {
             if let batches = try plan.fetchNoWait(reader, maxBytes: maxBytes) { return batches }
             return try await engine.onReader { () throws(StreamError) in
@@ -213,7 +271,7 @@ public final class Consumer: AsyncSequence, Sendable {
         }
     }
 
-    fileprivate func wake() {
+    func wake() {
         let waiter = bell.withLock { bell in
             bell.hasRung = true
             return bell.waiter.take()
@@ -237,7 +295,7 @@ public final class Consumer: AsyncSequence, Sendable {
     private func setPaused(_ partitions: [TopicPartition], _ isPaused: Bool) {
         state.withLock { state in
             for partition in partitions {
-                guard let index = assignment.firstIndex(of: partition) else { continue }
+                guard let index = try? state.index(of: partition) else { continue }
                 // What was fetched of it is fetched again: its place is at the first batch not handed out.
                 if isPaused, state.fetched?.index == index { state.fetched = nil }
                 state.partitions[index].isPaused = isPaused
@@ -246,17 +304,25 @@ public final class Consumer: AsyncSequence, Sendable {
         }
     }
 
-    private func index(of partition: TopicPartition) throws(StreamError) -> Int {
-        guard let index = assignment.firstIndex(of: partition) else { throw .unknownPartition(partition) }
-        return index
+    /// Gives it other partitions; those that stay keep their places.
+    func reassign(_ partitions: [PartitionReader]) {
+        let (gone, come) = state.withLock { state in
+            let before = Set(state.partitions.map(\.number))
+            state.reassign(partitions)
+            let after = Set(state.partitions.map(\.number))
+            return (before.subtracting(after), after.subtracting(before))
+        }
+        engine.unwatch(Array(gone), ObjectIdentifier(watcher))
+        engine.watch(Array(come), watcher)
     }
 }
 
-/// Told by the engine; does not keep the consumer.
-private final class ConsumerWatcher: PartitionWatcher, @unchecked Sendable {
+/// Told by the engine, and by the group; does not keep the consumer.
+final class ConsumerWatcher: PartitionWatcher, @unchecked Sendable {
     // Set once, before the watcher is registered.
     weak var consumer: Consumer?
 
+    func wake() { consumer?.wake() }
     func partitionAdvanced(_ number: Int) { consumer?.wake() }
     func storeClosed() { consumer?.end() }
 }

@@ -18,10 +18,53 @@ struct ConsumerState: ~Copyable {
     /// Changes with each seek: a fetch under way is then of no use.
     var generation = 0
     var isClosed = false
+    /// Whether it is in a group: it waits when it has no partition, and remembers what was processed.
+    let isMember: Bool
     /// The loop that owns the consumer now.
     var loop: ObjectIdentifier?
 
-    init(_ partitions: [PartitionReader]) { self.partitions = partitions }
+    init(_ partitions: [PartitionReader], isMember: Bool = false) {
+        self.partitions = partitions
+        self.isMember = isMember
+    }
+
+    /// Throws `unknownPartition` when it is not assigned.
+    func index(of partition: TopicPartition) throws(StreamError) -> Int {
+        guard let index = partitions.firstIndex(where: { $0.topicPartition == partition }) else {
+            throw .unknownPartition(partition)
+        }
+        return index
+    }
+
+    /// Where processing has come to, in the partitions in which it has moved.
+    var processed: [TopicPartition: Int64] {
+        var processed: [TopicPartition: Int64] = [:]
+        for partition in partitions { processed[partition.topicPartition] = partition.processed }
+        return processed
+    }
+
+    /// The loop asks for the next batch: the one that it had is processed.
+    mutating func finishInHand() {
+        guard let (index, batch) = inHand else { return }
+        partitions[index].processed = batch.nextOffset.rawValue
+        inHand = nil
+    }
+
+    /// Takes other partitions. Those that it has already keep their places; of the others it forgets
+    /// everything, also the batch in hand.
+    mutating func reassign(_ new: [PartitionReader]) {
+        let old = partitions
+        partitions = new.map { reader in old.first { $0.number == reader.number } ?? reader }
+        func place(_ index: Int) -> Int? { partitions.firstIndex { $0.number == old[index].number } }
+        if let index = fetched?.index {
+            if let place = place(index) { fetched?.index = place } else { fetched = nil }
+        }
+        if let index = inHand?.index {
+            if let place = place(index) { inHand?.index = place } else { inHand = nil }
+        }
+        turn = 0
+        generation += 1
+    }
 
     enum Step {
         case deliver(RecordBatch)
@@ -51,6 +94,7 @@ struct ConsumerState: ~Copyable {
             }
             turn = before
         }
+        if partitions.isEmpty, isMember { return .wait }
         if partitions.allSatisfy({ $0.isDone || ($0.failure != nil && $0.end != nil) }) { return .end }
         // Nothing is left that could come: the reason is told again, rather than waited for.
         if let failure = partitions.lazy.compactMap(\.failure).first,
@@ -133,6 +177,7 @@ struct ConsumerState: ~Copyable {
         partitions[index].next = offset
         partitions[index].place = nil
         partitions[index].failure = nil
+        partitions[index].processed = nil
         if fetched?.index == index { fetched = nil }
         if inHand?.index == index { inHand = nil }
         generation += 1

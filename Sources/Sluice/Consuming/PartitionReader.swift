@@ -16,6 +16,8 @@ struct PartitionReader {
     var place: (baseOffset: Int64, position: Int64)?
     /// The offset at which a bounded reader ends.
     var end: Int64?
+    /// One past the last record that the loop's body has ended with; nil before the first, and after a seek.
+    var processed: Int64?
     var isPaused = false
     /// Why it cannot be read on, until a seek or `resume`: its bytes are damaged or missing. Others are not
     /// affected.

@@ -8,9 +8,12 @@ public import SluiceLog
 
 /// A run of records of one partition.
 ///
-/// ```swift for record in batch { try await handle(record) }                          // Values: store them,
-/// send them. var records = batch.records while let record = records.next() { sum += record.value?.byteCount
-/// ?? 0 }    // Borrowed: the fastest. ```
+/// ```swift
+/// for record in batch { try await handle(record) }    // Values: store them, send them.
+///
+/// var records = batch.records                         // Borrowed: the fastest.
+/// while let record = records.next() { sum += record.value?.byteCount ?? 0 }
+/// ```
 @frozen
 public struct RecordBatch: Sequence, Sendable {
     @usableFromInline let storage: BatchStorage
@@ -37,6 +40,7 @@ public struct RecordBatch: Sequence, Sendable {
     /// How many records it has.
     public var count: Int { storage.start.remaining }
 
+    /// Goes through the records as values.
     @inlinable
     public func makeIterator() -> Iterator { Iterator(storage) }
 
@@ -62,6 +66,7 @@ public struct RecordBatch: Sequence, Sendable {
             cursor = storage.start
         }
 
+        /// The next record, or nil behind the last.
         @inlinable @inline(__always)
         public mutating func next() -> Record? {
             guard cursor.next() else { return nil }

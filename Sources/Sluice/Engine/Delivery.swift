@@ -28,11 +28,14 @@ struct Delivery {
     var closed: [Waiter<Void>] = []
     var closeResult: Result<Void, LogError> = .success(())
 
-    func deliver(_ logger: Logger) {
+    func deliver(_ logger: Logger, _ ring: EventRing) {
         for (sink, completions) in appends { sink.completed(completions) }
         for (handler, result) in requests { handler(result) }
         for (watcher, number) in advanced { watcher.partitionAdvanced(number) }
-        for event in events { logger.log(event) }
+        for event in events {
+            logger.log(event)
+            if let event = StoreEvent(event) { ring.add(event) }
+        }
         for waiter in closed { waiter.resume(closeResult.mapError { StreamError($0, at: nil) }) }
     }
 }

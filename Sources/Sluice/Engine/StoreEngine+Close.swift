@@ -93,7 +93,11 @@ extension StoreEngine {
 /// A class for its `deinit`. The engine's threads hold the engine, not this.
 final class EngineLease: LogLease {
     let engine: StoreEngine
+    let groups: GroupEngine
     var source: any LogSource { engine }
-    init(_ engine: StoreEngine) { self.engine = engine }
+    init(_ engine: StoreEngine) {
+        self.engine = engine
+        groups = GroupEngine(engine)
+    }
     deinit { engine.abandon() }
 }

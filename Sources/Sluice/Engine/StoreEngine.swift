@@ -18,6 +18,7 @@ final class StoreEngine: @unchecked Sendable {
     let timer = TimerThread()
     let logger: Logger
     let report: RecoveryReport
+    let events = EventRing()
 
     // Guarded by `lock`.
     let lock = Lock()
@@ -79,6 +80,10 @@ final class StoreEngine: @unchecked Sendable {
         logger = configuration.logger
         openedAt = .now
         volume = opened.intoVolume()
+        for finding in report.findings {
+            if case .unreferenced = finding { continue }
+            events.add(.recovered(finding))
+        }
     }
 
     /// Starts the threads. Throws `io` when the system has none to give.
@@ -157,7 +162,7 @@ final class StoreEngine: @unchecked Sendable {
     private func deliver(_ completions: Completions) {
         let delivery = delivery(of: completions)
         lock.unlock()
-        delivery.deliver(logger)
+        delivery.deliver(logger, events)
         // Asked after the delivery: a helper that came in between and found no answer yet has counted itself
         // before.
         if helpers.load(ordering: .sequentiallyConsistent) > 0 { lock.withLock { helperBell.broadcast() } }

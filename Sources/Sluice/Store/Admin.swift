@@ -17,8 +17,8 @@ public struct TopicDescription: Sendable, Hashable {
 
 /// Topics, their partitions and their configuration.
 public struct Admin: Sendable {
-    private let lease: EngineLease
-    private var engine: StoreEngine { lease.engine }
+    let lease: EngineLease
+    var engine: StoreEngine { lease.engine }
 
     init(_ lease: EngineLease) { self.lease = lease }
 
@@ -31,6 +31,7 @@ public struct Admin: Sendable {
         _ name: String, partitions: Int = 1, configuration: TopicConfiguration = .init()
     ) async throws(StreamError) {
         _ = try await create(name, partitions, configuration, isEnsured: false).value().get()
+        lease.groups.catalogueChanged()
     }
 
     /// Makes a topic when it is missing; never alters one that is there.
@@ -38,6 +39,7 @@ public struct Admin: Sendable {
         _ name: String, partitions: Int = 1, configuration: TopicConfiguration = .init()
     ) async throws(StreamError) {
         _ = try await create(name, partitions, configuration, isEnsured: true).value().get()
+        lease.groups.catalogueChanged()
     }
 
     /// Every topic, by name.
@@ -81,6 +83,7 @@ public struct Admin: Sendable {
         _ = try await request { volume, id throws(LogError) in
             try volume.addPartitions(to: name, total: total, request: id)
         }.value().get()
+        lease.groups.catalogueChanged()
     }
 
     /// Deletes a topic with its records. Returns when a topic of that name can be made again.
@@ -90,6 +93,7 @@ public struct Admin: Sendable {
         _ = try await request { volume, id throws(LogError) in
             try volume.deleteTopic(name, request: id)
         }.value().get()
+        lease.groups.catalogueChanged()
     }
 
     /// Log start offset ..< high watermark. Throws `unknownTopic`, `unknownPartition`.

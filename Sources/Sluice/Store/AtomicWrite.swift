@@ -9,6 +9,7 @@ public struct AtomicWrite: ~Copyable {
     private let engine: StoreEngine
     private var parts: [Part] = []
     private var topics: [String: (TopicSettings, [Int])] = [:]
+    private var commits: [(membership: Membership, offsets: [TopicPartition: Int64])] = []
 
     /// One partition's batch in the making.
     private final class Part {
@@ -47,6 +48,25 @@ public struct AtomicWrite: ~Copyable {
         }
     }
 
+    /// Commits a batch with the appends: the results, and the position that they came from, as one.
+    ///
+    /// Exactly once within a store: what the batch led to is there if and only if the group has gone past it.
+    /// - Throws: `fenced` when the batch's partition has gone to another member, `unknownMember`,
+    ///   `unsupported`
+    ///   outside of a group or for a consumer of another store.
+    public mutating func commit(_ batch: RecordBatch, by consumer: Consumer) throws(StreamError) {
+        guard let membership = consumer.membership, consumer.engine === engine else {
+            throw .unsupported("What is committed with an atomic write is of a group of the same store")
+        }
+        let offsets = [batch.topicPartition: batch.nextOffset.rawValue]
+        try consumer.check(offsets, membership)
+        if let index = commits.firstIndex(where: { $0.membership === membership }) {
+            commits[index].offsets.merge(offsets) { max($0, $1) }
+        } else {
+            commits.append((membership, offsets))
+        }
+    }
+
     private mutating func add(
         _ topic: String, _ partition: Int?, _ key: RawSpan?, _ value: RawSpan?, _ headers: [RecordHeader],
         _ timestamp: Timestamp?, _ expecting: Offset?
@@ -73,29 +93,57 @@ public struct AtomicWrite: ~Copyable {
     }
 
     /// Submits what was collected. nil when there is nothing.
-    consuming func submit(_ sink: AtomicSink) throws(StreamError) -> Waiter<Void>? {
-        guard !parts.isEmpty else { return nil }
+    consuming func submit(_ sink: AtomicSink, _ groups: GroupEngine) throws(StreamError) -> Waiter<Void>? {
+        guard !parts.isEmpty || !commits.isEmpty else { return nil }
         var context = CodecContext()
         var sealed: [AtomicPart] = []
-        let (origin, waiter) = sink.begin(parts.map(\.place))
-        for part in parts {
-            let codec = (Compression(part.settings.compression) ?? .lz4).codec
-            let batch = part.builder.seal(codec, with: &context)
-            sealed.append(
-                AtomicPart(
-                    partition: part.number,
-                    batch: PreparedBatch(
-                        bytes: ByteSlice(batch.bytes), recordCount: batch.recordCount,
-                        maxTimestamp: batch.maxTimestamp, origin: origin),
-                    expecting: part.expecting?.rawValue))
-        }
+        let stores = try prepareCommits()
+        let places = parts.map(\.place) + (stores.isEmpty ? [] : [OffsetsTopic.place])
+        let (origin, waiter) = sink.begin(places, stores, groups)
         do throws(LogError) {
-            try engine.withVolume { volume throws(LogError) in try volume.submit(atomic: sealed, now: .now) }
+            for part in parts {
+                let codec = (Compression(part.settings.compression) ?? .lz4).codec
+                let batch = part.builder.seal(codec, with: &context)
+                sealed.append(
+                    AtomicPart(
+                        partition: part.number,
+                        batch: PreparedBatch(
+                            bytes: ByteSlice(batch.bytes), recordCount: batch.recordCount,
+                            maxTimestamp: batch.maxTimestamp, origin: origin),
+                        expecting: part.expecting?.rawValue))
+            }
+            let records = stores.flatMap(\.records)
+            try engine.withVolume { volume throws(LogError) in
+                if !records.isEmpty {
+                    let number = try volume.number(topic: OffsetsTopic.name, partition: 0)
+                    guard
+                        let batch = OffsetsTopic.batch(
+                            records, origin: origin, time: coarseWallMilliseconds())
+                    else { throw .tooLarge(bytes: Limits.atomicBytes + 1, limit: Limits.atomicBytes) }
+                    sealed.append(AtomicPart(partition: number, batch: batch, expecting: nil))
+                }
+                try volume.submit(atomic: sealed, now: .now)
+            }
         } catch {
             sink.forget(origin)
+            for store in stores { groups.stored(store.id, .failed) }
             throw StreamError(error, at: parts.first?.place)
         }
         return waiter
+    }
+
+    /// The records of the commits, which the coordinators have agreed to. After an error there are none.
+    private func prepareCommits() throws(StreamError) -> [GroupStore] {
+        var stores: [GroupStore] = []
+        for (membership, offsets) in commits {
+            switch membership.prepare(offsets) {
+            case .success(let store): stores.append(store)
+            case .failure(let error):
+                for store in stores { membership.groups.stored(store.id, .failed) }
+                throw StreamError(error, group: membership.groupID)
+            }
+        }
+        return stores
     }
 }
 
@@ -104,6 +152,8 @@ final class AtomicSink: BatchSink, Sendable {
     private struct Write {
         var places: [TopicPartition]
         var left: Int
+        var stores: [GroupStore]
+        var groups: GroupEngine
         var failure: StreamError?
         var waiter: Waiter<Void>
     }
@@ -119,11 +169,14 @@ final class AtomicSink: BatchSink, Sendable {
         state.withLock { $0.number = number }
     }
 
-    func begin(_ places: [TopicPartition]) -> (BatchOrigin, Waiter<Void>) {
+    func begin(
+        _ places: [TopicPartition], _ stores: [GroupStore], _ groups: GroupEngine
+    ) -> (BatchOrigin, Waiter<Void>) {
         state.withLock { state in
             state.next += 1
             let waiter = Waiter<Void>()
-            state.writes[state.next] = Write(places: places, left: places.count, waiter: waiter)
+            state.writes[state.next] = Write(
+                places: places, left: places.count, stores: stores, groups: groups, waiter: waiter)
             return (BatchOrigin(producer: state.number, number: state.next), waiter)
         }
     }
@@ -132,19 +185,31 @@ final class AtomicSink: BatchSink, Sendable {
 
     func completed(_ completions: [AppendCompletion]) {
         for completion in completions {
-            let done = state.withLock { state -> Write? in
+            let (write, done) = state.withLock { state -> (Write?, Write?) in
                 let number = completion.origin.number
-                guard var write = state.writes[number] else { return nil }
+                guard var write = state.writes[number] else { return (nil, nil) }
                 write.left -= 1
                 if case .failure(let error) = completion.result, write.failure == nil {
                     let place = completion.part < write.places.count ? write.places[completion.part] : nil
                     write.failure = StreamError(error, at: place)
                 }
                 state.writes[number] = write.left > 0 ? write : nil
-                return write.left > 0 ? nil : write
+                return (write, write.left > 0 ? nil : write)
             }
+            if let write { tell(write, completion) }
             guard let done else { continue }
             done.waiter.resume(done.failure.map { .failure($0) } ?? .success(()))
+        }
+    }
+
+    /// Commits are the last part: their groups learn what became of it before the writer does.
+    private func tell(_ write: Write, _ completion: AppendCompletion) {
+        guard !write.stores.isEmpty, completion.part == write.places.count - 1 else { return }
+        var offset: Int64?
+        if case .success(let batch) = completion.result { offset = batch.baseOffset }
+        for store in write.stores {
+            write.groups.stored(store.id, offset.map { .durable(at: $0) } ?? .failed)
+            offset? += Int64(store.records.count)
         }
     }
 }
@@ -168,7 +233,7 @@ extension StreamStore {
         try engine.checkOpen()
         var write = AtomicWrite(engine)
         let result = try body(&write)
-        if let waiter = try write.submit(atomicSink) { try await waiter.value().get() }
+        if let waiter = try write.submit(atomicSink, lease.groups) { try await waiter.value().get() }
         return result
     }
 }

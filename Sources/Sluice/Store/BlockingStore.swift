@@ -139,7 +139,7 @@ public struct BlockingStore: Sendable {
         var write = AtomicWrite(store.engine)
         let result = try body(&write)
         let (engine, sink) = (store.engine, store.atomicSink)
-        guard let waiter = try write.submit(sink) else { return result }
+        guard let waiter = try write.submit(sink, store.lease.groups) else { return result }
         try engine.helping { () throws(StreamError) in waiter }
         return result
     }

@@ -114,6 +114,7 @@ public final class StreamStore: Streams, Service {
     /// Topics, their partitions and their configuration.
     public var admin: Admin { Admin(lease) }
 
+    /// A producer for one topic. Throws `unknownTopic`, `illegalConfiguration`, `closed`.
     public nonisolated(nonsending) func producer(
         for topic: String, configuration: ProducerConfiguration
     ) async throws(StreamError) -> Producer {
@@ -136,6 +137,8 @@ public final class StreamStore: Streams, Service {
         return producer
     }
 
+    /// Reads all partitions of a topic; belongs to no group, commits nothing. Throws `unknownTopic`,
+    /// `closed`.
     public nonisolated(nonsending) func consumer(
         of topic: String, from position: Position, until limit: ReadLimit
     ) async throws(StreamError) -> Consumer {
@@ -145,6 +148,9 @@ public final class StreamStore: Streams, Service {
         return try await consumer(of: partitions, from: position, until: limit, configuration: .init())
     }
 
+    /// Reads the partitions given; belongs to no group, commits nothing.
+    ///
+    /// Throws `unknownTopic`, `unknownPartition`, `offsetOutOfRange`, `illegalConfiguration`, `closed`.
     public nonisolated(nonsending) func consumer(
         of partitions: [TopicPartition], from position: Position, until limit: ReadLimit,
         configuration: ConsumerConfiguration
@@ -158,7 +164,27 @@ public final class StreamStore: Streams, Service {
         return Consumer(lease, readers, configuration)
     }
 
-    /// Flushes producers, ends consumers' loops, syncs everything, and gives the directory back.
+    /// A member of a group: it reads the partitions that the group gives it, and commits how far it has come.
+    ///
+    /// ```swift
+    /// for try await batch in try await store.consumer(group: "billing", topics: ["orders"]) {
+    ///     for record in batch { try await bill(record) }
+    /// }
+    /// ```
+    /// It joins when a loop over it begins, and leaves when the loop ends, other than by `break` or an error,
+    /// when it is closed, and when nobody has it any more.
+    /// - Throws: `unknownTopic`, `illegalConfiguration`, `closed`.
+    public nonisolated(nonsending) func consumer(
+        group: String, topics: TopicSubscription, configuration: ConsumerConfiguration
+    ) async throws(StreamError) -> Consumer {
+        try engine.checkOpen()
+        try configuration.validate()
+        let membership = try Membership(group, topics, configuration, lease.groups)
+        return Consumer(lease, [], configuration, membership)
+    }
+
+    /// Flushes producers, commits what members of groups have processed, ends consumers' loops, syncs
+    /// everything, and gives the directory back.
     ///
     /// Records that producers had accepted are written and acknowledged before it returns; a failure of one
     /// of them is thrown, after the rest of the close. A second call does nothing; not to be cancelled.
@@ -176,7 +202,9 @@ public final class StreamStore: Streams, Service {
                 failure = failure ?? error
             }
         }
+        await lease.groups.close()
         engine.endWatchers()
+        engine.events.close()
         let result = await engine.close()
         for waiter in endClose() { waiter.resume(.success(())) }
         if let failure { throw failure }

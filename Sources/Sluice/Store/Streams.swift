@@ -27,6 +27,15 @@ public protocol Streams: Sendable {
         configuration: ConsumerConfiguration
     ) async throws(StreamError) -> Consumer
 
+    /// A member of a group: it reads the partitions that the group gives it, and commits how far it has come.
+    ///
+    /// It joins when a loop over it begins. A member with the same `instanceID` is replaced; the old one's
+    /// loop and calls throw `fenced`.
+    /// - Throws: `unknownTopic`, `illegalConfiguration`, `closed`.
+    nonisolated(nonsending) func consumer(
+        group: String, topics: TopicSubscription, configuration: ConsumerConfiguration
+    ) async throws(StreamError) -> Consumer
+
     /// Topics, their partitions and their configuration.
     var admin: Admin { get }
 
@@ -59,5 +68,12 @@ extension Streams {
         of partitions: [TopicPartition], from position: Position = .earliest, until limit: ReadLimit = .never
     ) async throws(StreamError) -> Consumer {
         try await consumer(of: partitions, from: position, until: limit, configuration: .init())
+    }
+
+    /// A member of a group, with the default configuration.
+    public nonisolated(nonsending) func consumer(
+        group: String, topics: TopicSubscription
+    ) async throws(StreamError) -> Consumer {
+        try await consumer(group: group, topics: topics, configuration: .init())
     }
 }

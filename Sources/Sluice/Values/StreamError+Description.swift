@@ -15,6 +15,7 @@ extension StreamError: CustomStringConvertible {
         case .unknownTopic, .unknownPartition, .topicExists, .illegalTopicName, .illegalConfiguration,
             .recordTooLarge, .offsetOutOfRange, .unexpectedEnd:
             requestText
+        case .fenced, .unknownMember, .unknownGroup, .groupNotEmpty, .unsupported: groupText
         case .indeterminate(let partition, let reason):
             """
             \(Self.place(partition)): a record may or may not have been written: \(reason). Read the end of \
@@ -24,6 +25,33 @@ extension StreamError: CustomStringConvertible {
         case .notADirectory, .notAStore, .locked, .newerFormat, .corrupt, .io, .noSpace, .tooManyOpenFiles,
             .readOnly, .offline:
             systemText
+        }
+    }
+
+    private var groupText: String {
+        switch self {
+        case .fenced(let group, let reason):
+            """
+            This consumer has lost its place in group \(quoted(group)): \(reason). What it had not committed \
+            will be delivered again, here or elsewhere. Go on with the loop: it joins again.
+            """
+        case .unknownMember(let group):
+            """
+            This consumer is not a member of group \(quoted(group)) now: it left, or was away too long. Begin \
+            a loop over it: that joins.
+            """
+        case .unknownGroup(let group):
+            """
+            There is no group \(quoted(group)) in this store. A group begins with its first member, or with \
+            its first committed offset.
+            """
+        case .groupNotEmpty(let group):
+            """
+            Group \(quoted(group)) has members, and this needs it empty. Close its consumers first, or wait \
+            until they have left.
+            """
+        case .unsupported(let reason): "\(reason)."
+        default: ""
         }
     }
 

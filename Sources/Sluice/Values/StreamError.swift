@@ -35,6 +35,20 @@ public enum StreamError: Error, Hashable, Sendable {
     /// Someone else appended first; nothing of this write was appended.
     case unexpectedEnd(TopicPartition, is: Offset)
 
+    // Groups
+
+    /// The member is not the owner any more: it took too long, or another took its place. Its loop joins
+    /// again and begins at what has been committed.
+    case fenced(group: String, reason: String)
+    /// The group does not have the member: it left, or was removed.
+    case unknownMember(group: String)
+    /// There is no such group: nobody is in it, and nothing was committed.
+    case unknownGroup(String)
+    /// The group has members, and what was asked for needs it empty.
+    case groupNotEmpty(String)
+    /// This consumer, store or topic cannot do that; the text says why.
+    case unsupported(String)
+
     // The outcome is not known
 
     /// The record may or may not be there: a sync failed. It is never reported as written.
@@ -74,7 +88,8 @@ extension StreamError {
         case .busy, .locked, .noSpace, .tooManyOpenFiles: true
         case .cancelled, .closed, .consumerInUse, .unknownTopic, .unknownPartition, .topicExists,
             .illegalTopicName, .illegalConfiguration, .recordTooLarge, .offsetOutOfRange, .unexpectedEnd,
-            .indeterminate, .notADirectory, .notAStore, .newerFormat, .corrupt, .io, .readOnly, .offline:
+            .fenced, .unknownMember, .unknownGroup, .groupNotEmpty, .unsupported, .indeterminate,
+            .notADirectory, .notAStore, .newerFormat, .corrupt, .io, .readOnly, .offline:
             false
         }
     }

@@ -124,6 +124,9 @@ package struct GroupMember: Sendable {
         rebalanceNeeded()
     }
 
+    /// How many partitions the topics have now: for the next assignment that it makes.
+    package mutating func countsChanged(_ counts: [String: Int32]) { self.counts = counts }
+
     /// The coordinator's notice, or the member's own wish.
     package mutating func rebalanceNeeded() {
         switch phase {

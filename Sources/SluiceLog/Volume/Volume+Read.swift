@@ -66,6 +66,18 @@ extension Volume {
         return try segment(number, at: view.endOffset)
     }
 
+    /// Visible bytes of the segments behind one.
+    ///
+    /// - Complexity: O(n) in the number of segments.
+    public func bytes(_ number: Int, behind view: SegmentView) throws(LogError) -> Int64 {
+        let partition = try readable(number)
+        guard !view.isActive, view.baseOffset < partition.active.baseOffset else { return 0 }
+        let sealed = partition.sealed.reduce(Int64(0)) { sum, segment in
+            segment.baseOffset > view.baseOffset ? sum + segment.size : sum
+        }
+        return sealed + partition.visible.position
+    }
+
     private func readable(_ number: Int) throws(LogError) -> PartitionLog {
         guard partitions.indices.contains(number), let partition = partitions[number], !partition.isLeaving
         else {

@@ -39,6 +39,11 @@ struct TopicConsume: AsyncParsableCommand {
     @Option(name: .shortAndLong, parsing: .unconditional, help: "How to print a record.")
     var format: String?
 
+    @Option(
+        name: .shortAndLong,
+        help: "Read as a member of this group, from where it has come to, and commit what was printed.")
+    var group: String?
+
     @Flag(
         name: .shortAndLong, help: "End where the topics ended at the beginning, instead of waiting for more."
     )
@@ -48,6 +53,9 @@ struct TopicConsume: AsyncParsableCommand {
 
     func validate() throws {
         if names.isEmpty { throw ValidationError("Name at least one topic.") }
+        if group != nil, exitAtEnd || !partition.isEmpty {
+            throw ValidationError("-g does not go with -e or -p: the group gives out partitions.")
+        }
         if let count, count < 0 { throw ValidationError("-n takes 0 or more records, not \(count).") }
         if StartPosition.parse(offset) == nil {
             throw ValidationError(
@@ -62,6 +70,10 @@ struct TopicConsume: AsyncParsableCommand {
         let start = StartPosition.parse(offset) ?? .earliest
         var output = RecordOutput(try RecordPrinter(format: format), limit: count)
         if count == 0 { return try store.checkExists() }
+        if let group {
+            try await store.withStore { try await join(group, start, $0, &output) }
+            return output.finish()
+        }
         let isWhole = try await store.withReader { store in
             let partitions = try await partitions(store, start)
             return exitAtEnd
@@ -70,6 +82,24 @@ struct TopicConsume: AsyncParsableCommand {
         }
         output.finish()
         if !isWhole { throw ToolError.damaged }
+    }
+
+    /// Reads as a member of a group; what was printed is committed.
+    private func join(
+        _ group: String, _ start: Position, _ store: StreamStore, _ output: inout RecordOutput
+    ) async throws {
+        let configuration = ConsumerConfiguration {
+            $0.start = start
+            $0.commit = .manual
+        }
+        let consumer = try await store.consumer(
+            group: group, topics: .names(names), configuration: configuration)
+        for try await batch in consumer {
+            let last = try output.print(batch)
+            try await consumer.commit(next: [batch.topicPartition: last])
+            if output.isFull { break }
+        }
+        try await consumer.close()
     }
 
     /// What to read. Throws `unknownTopic`, `unknownPartition`, `offsetOutOfRange`.
@@ -135,7 +165,7 @@ struct TopicConsume: AsyncParsableCommand {
     /// The loop. It ends at the end of a bounded consumer, with enough records, and on Ctrl-C.
     private func print(_ consumer: Consumer, _ output: inout RecordOutput) async throws {
         for try await batch in consumer {
-            try output.print(batch)
+            _ = try output.print(batch)
             if output.isFull { return }
         }
     }

@@ -1,0 +1,257 @@
+// The shell around one store's group coordinator: its lock, who waits for an answer, its moments. No policy.
+//
+// (1) The coordinator is touched with the lock held, and by nothing else. (2) What it wants done is put into
+// one queue with the lock held and carried out without it, by one thread at a time: in the coordinator's
+// order, also when carrying out leads back in here. (3) Nothing is loaded, and no topic made, before someone
+// asks for a group.
+
+import Logging
+import Metrics
+import SluiceCore
+import SluiceLog
+
+final class GroupEngine: Sendable {
+    let engine: StoreEngine
+    private let state: Locked<State>
+    let sink: OffsetsSink
+    let metrics = GroupMetrics()
+
+    /// What a request is answered with, by what it was.
+    enum Answer: Sendable {
+        case join(@Sendable (Result<JoinResponse, GroupError>) -> Void)
+        case sync(@Sendable (Result<SyncResponse, GroupError>) -> Void)
+        case commit(@Sendable (Result<[RefusedPartition], GroupError>) -> Void)
+        case deletion(@Sendable (GroupError?) -> Void)
+    }
+
+    private enum Phase {
+        case unloaded
+        case loading([Waiter<Void>])
+        case ready
+    }
+
+    private struct State: ~Copyable {
+        var coordinator: GroupCoordinator
+        var phase = Phase.unloaded
+        var answers: [UInt64: Answer] = [:]
+        var nextTicket: UInt64 = 0
+        var members: [String: WeakMembership] = [:]
+        var effects: [GroupEffect] = []
+        var isPerforming = false
+        /// The moment for which the timer is set.
+        var wakesAt = Int64.max
+        var isClosed = false
+    }
+
+    init(_ engine: StoreEngine) {
+        self.engine = engine
+        var random = SystemRandomNumberGenerator()
+        state = Locked(State(coordinator: GroupCoordinator(seed: random.next())))
+        sink = OffsetsSink()
+        sink.start(engine, self)
+    }
+
+    // MARK: The coordinator
+
+    /// Changes the coordinator, then carries out what it wants done.
+    func change<R>(_ body: (inout GroupCoordinator, Instant) -> R) -> R {
+        let result = state.withLock { state in
+            let result = body(&state.coordinator, .now)
+            collect(&state)
+            return result
+        }
+        perform()
+        return result
+    }
+
+    /// Asks the coordinator, and changes nothing.
+    func read<R>(_ body: (borrowing GroupCoordinator) -> R) -> R {
+        state.withLock { body($0.coordinator) }
+    }
+
+    /// A request that is answered later, once. Returns its ticket; nil, and there will be no answer, when the
+    /// store has been closed.
+    func request(
+        _ answer: Answer, _ body: (inout GroupCoordinator, UInt64, Instant) -> Void
+    ) -> UInt64? {
+        let ticket = state.withLock { state -> UInt64? in
+            guard !state.isClosed else { return nil }
+            state.nextTicket += 1
+            state.answers[state.nextTicket] = answer
+            body(&state.coordinator, state.nextTicket, .now)
+            collect(&state)
+            return state.nextTicket
+        }
+        perform()
+        return ticket
+    }
+
+    /// A commit whose records the caller appends, as part of something larger; `stored` is then to be told.
+    func prepare(_ request: CommitRequest) -> Result<GroupStore, GroupError> {
+        defer { perform() }
+        return state.withLock { state in
+            state.nextTicket += 1
+            let ticket = state.nextTicket
+            state.coordinator.commit(request, ticket: ticket, now: .now)
+            var prepared: Result<GroupStore, GroupError> = .failure(.coordinatorNotAvailable)
+            for effect in state.coordinator.takeEffects() {
+                switch effect {
+                case .store(let store) where store.ticket == ticket: prepared = .success(store)
+                case .committed(ticket, .failure(let error)): prepared = .failure(error)
+                default: state.effects.append(effect)
+                }
+            }
+            collect(&state)
+            return prepared
+        }
+    }
+
+    /// How storing went.
+    func stored(_ id: UInt64, _ outcome: StoreOutcome) {
+        change { coordinator, now in coordinator.stored(id, outcome, now: now) }
+    }
+
+    /// Takes what is to be done, and sees that the coordinator's next moment is not missed. With the lock.
+    private func collect(_ state: inout State) {
+        state.effects += state.coordinator.takeEffects()
+        guard let next = state.coordinator.nextDeadline, next < state.wakesAt, !state.isClosed else { return }
+        state.wakesAt = next
+        engine.timer.schedule(at: next) { [weak self] in self?.advance() }
+    }
+
+    private func advance() {
+        state.withLock { state in
+            let now = Instant.now
+            // An earlier moment has been set since.
+            guard now.monotonicNanoseconds >= state.wakesAt else { return }
+            state.wakesAt = .max
+            state.coordinator.advance(to: now)
+            collect(&state)
+        }
+        perform()
+    }
+
+    // MARK: What it wants done
+
+    private func perform() {
+        while true {
+            let effects = state.withLock { state -> [GroupEffect] in
+                guard !state.isPerforming, !state.effects.isEmpty else { return [] }
+                state.isPerforming = true
+                defer { state.effects = [] }
+                return state.effects
+            }
+            if effects.isEmpty { return }
+            for effect in effects { perform(effect) }
+            state.withLock { $0.isPerforming = false }
+        }
+    }
+
+    private func perform(_ effect: GroupEffect) {
+        switch effect {
+        case .joined(let ticket, let result):
+            if case .join(let answer)? = take(ticket) { answer(result) }
+        case .synced(let ticket, let result):
+            if case .sync(let answer)? = take(ticket) { answer(result) }
+        case .committed(let ticket, let result), .offsetsDeleted(let ticket, let result):
+            if case .commit(let answer)? = take(ticket) { answer(result) }
+        case .groupDeleted(let ticket, let error):
+            if case .deletion(let answer)? = take(ticket) { answer(error) }
+        case .store(let store):
+            sink.append(store)
+        case .notify(_, let memberID, let notice):
+            let member = state.withLock { $0.members[memberID]?.membership }
+            member?.hear(notice, memberID)
+        }
+    }
+
+    private func take(_ ticket: UInt64) -> Answer? {
+        state.withLock { $0.answers.removeValue(forKey: ticket) }
+    }
+
+    // MARK: Members
+
+    /// Notices to this id go to this member from now on.
+    func enroll(_ memberID: String, _ membership: Membership) {
+        state.withLock { $0.members[memberID] = WeakMembership(membership: membership) }
+    }
+
+    func dismiss(_ memberID: String) {
+        state.withLock { _ = $0.members.removeValue(forKey: memberID) }
+    }
+
+    private var members: [Membership] { state.withLock { $0.members.values.compactMap(\.membership) } }
+
+    /// Topics were made, changed or deleted: members look whether that concerns them.
+    func catalogueChanged() {
+        for member in members { member.catalogueChanged() }
+    }
+
+    /// The store is being closed: commits what members have processed, and takes nothing more.
+    nonisolated(nonsending) func close() async {
+        for member in members { await member.closeWithStore() }
+        state.withLock { $0.isClosed = true }
+    }
+
+    // MARK: Loading
+
+    /// Reads the offsets topic, once. Throws `corrupt`, `offline`, `io`, `noSpace`, `closed`.
+    ///
+    /// - Parameter isToBeMade: whether the topic is made when it is missing; else a store that has never had
+    ///   a
+    ///   group stays as it is.
+    nonisolated(nonsending) func ready(isToBeMade: Bool) async throws(StreamError) {
+        try engine.checkOpen()
+        if isToBeMade, !OffsetsTopic.exists(in: engine) { try await OffsetsTopic.make(in: engine) }
+        let mine = Waiter<Void>()
+        let isFirst = state.withLock { state in
+            switch state.phase {
+            case .ready: mine.resume(.success(()))
+            case .loading(let others): state.phase = .loading(others + [mine])
+            case .unloaded:
+                state.phase = .loading([])
+                return true
+            }
+            return false
+        }
+        guard isFirst else { return try await mine.value().get() }
+        let result: Result<Void, StreamError>
+        do throws(StreamError) {
+            try await load()
+            result = .success(())
+        } catch {
+            result = .failure(error)
+        }
+        let waiters = state.withLock { state in
+            guard case .loading(let waiters) = state.phase else { return [Waiter<Void>]() }
+            if case .success = result { state.phase = .ready } else { state.phase = .unloaded }
+            return waiters
+        }
+        for waiter in waiters { waiter.resume(result) }
+        try result.get()
+    }
+
+    private nonisolated(nonsending) func load() async throws(StreamError) {
+        var random = SystemRandomNumberGenerator()
+        let seed = random.next()
+        // From the beginning also after a failed attempt.
+        state.withLock { $0.coordinator = GroupCoordinator(seed: seed) }
+        try await OffsetsTopic.read(engine) { key, value, offset in
+            self.state.withLock { state in
+                do throws(MalformedRecord) {
+                    try state.coordinator.load(key: key[...], value: value?[...], offset: offset)
+                } catch {
+                    // One record that a later version wrote, or nobody of ours: the rest is good.
+                    self.engine.logger.warning(
+                        "a record of __consumer_offsets makes no sense",
+                        metadata: ["offset": "\(offset)", "reason": "\(error.reason)"])
+                }
+            }
+        }
+        change { coordinator, now in coordinator.finishLoading(now: now) }
+    }
+}
+
+struct WeakMembership: Sendable {
+    weak var membership: Membership?
+}

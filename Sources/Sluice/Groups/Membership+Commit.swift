@@ -1,0 +1,223 @@
+// What a member commits, and how it leaves.
+
+import SluiceCore
+import SluiceLog
+
+extension Membership {
+    /// Whether a commit by itself is due.
+    var isToCommit: Bool {
+        guard commitInterval != nil else { return false }
+        return state.withLock { $0.member != nil && Instant.monotonicNow >= $0.commitDue }
+    }
+
+    /// Commits what has moved, and does not wait for it.
+    func commitInBackground(_ processed: [TopicPartition: Int64]) {
+        let (moved, request) = state.withLock { state -> ([TopicPartition: Int64], CommitRequest?) in
+            let moved = ahead(ahead(processed, state.committed), state.sent)
+            guard !moved.isEmpty, let request = self.request(state, moved) else { return ([:], nil) }
+            state.commitDue = Instant.monotonicNow + (commitInterval ?? 0)
+            state.sent.merge(moved) { $1 }
+            return (moved, request)
+        }
+        guard let request else { return }
+        let began = Instant.monotonicNow
+        send(request) { [weak self] result in
+            guard let self else { return }
+            let isDone = (try? Admin.outcome(result, request.groupID).get()) != nil
+            state.withLock { state in
+                for (place, offset) in moved {
+                    if state.sent[place] == offset { state.sent[place] = nil }
+                    // What was not committed is in the next one.
+                    if isDone { state.committed[place] = max(offset, state.committed[place] ?? 0) }
+                }
+            }
+            if isDone { groups.committed(moved, in: request.groupID, since: began) }
+        }
+    }
+
+    /// What has been processed beyond what was committed: what commits itself never goes back.
+    private func ahead(
+        _ processed: [TopicPartition: Int64], _ committed: [TopicPartition: Int64]
+    ) -> [TopicPartition: Int64] {
+        processed.filter { place, offset in committed[place].map { offset > $0 } ?? true }
+    }
+
+    /// What of these partitions is still to be committed by itself.
+    func uncommitted(_ processed: [TopicPartition: Int64]) -> [TopicPartition: Int64] {
+        isManual ? [:] : ahead(processed, state.withLock { $0.committed })
+    }
+
+    /// The program has moved the consumer: from there on anything may be committed.
+    func moved(_ partition: TopicPartition) {
+        state.withLock { state in
+            state.committed[partition] = nil
+            state.sent[partition] = nil
+        }
+    }
+
+    /// The loop is about to wait, perhaps for long: sees that what has been processed is committed in time.
+    func willWait(_ processed: @autoclosure () -> [TopicPartition: Int64]) {
+        guard commitInterval != nil else { return }
+        let processed = processed()
+        let due = state.withLock { state -> Int64? in
+            guard state.member != nil, !state.isTimerSet,
+                !ahead(ahead(processed, state.committed), state.sent).isEmpty
+            else { return nil }
+            state.isTimerSet = true
+            return state.commitDue
+        }
+        guard let due else { return }
+        groups.engine.timer.schedule(at: due) { [weak self] in
+            guard let self else { return }
+            state.withLock { state in
+                state.isTimerSet = false
+                return state.watcher
+            }?.wake()
+        }
+    }
+
+    /// Commits, and returns when that is durable. Throws `fenced`, `unknownMember`, `indeterminate`,
+    /// `closed`.
+    nonisolated(nonsending) func commit(_ offsets: [TopicPartition: Int64]) async throws(StreamError) {
+        guard !offsets.isEmpty else { return }
+        for _ in 0..<Self.attempts {
+            let settled = Waiter<Void>()
+            let request = state.withLock { state -> CommitRequest? in
+                guard let request = self.request(state, offsets) else { return nil }
+                state.unsettled.append(settled)
+                return request
+            }
+            guard let request else { throw state.withLock { $0.failure } ?? .unknownMember(group: groupID) }
+            let began = Instant.monotonicNow
+            let answer = Waiter<Result<[RefusedPartition], GroupError>>()
+            if !send(request, { answer.resume(.success($0)) }) { throw .closed }
+            let result = try await answer.value().get()
+            switch result {
+            case .failure(.rebalanceInProgress), .failure(.illegalGeneration):
+                // A new generation began in between. What is still here is committed in that one.
+                guard isMember else { break }
+                _ = await settled.value()
+                continue
+            default: break
+            }
+            try Admin.outcome(result, groupID).get()
+            state.withLock { $0.committed.merge(offsets) { $1 } }
+            groups.committed(offsets, in: groupID, since: began)
+            return
+        }
+        throw .fenced(group: groupID, reason: "its partitions are being given out anew, again and again")
+    }
+
+    /// New generations that may come in between of one commit.
+    private static let attempts = 10
+
+    /// A commit that is to be appended with something else.
+    func prepare(_ offsets: [TopicPartition: Int64]) -> Result<GroupStore, GroupError> {
+        guard let request = state.withLock({ request($0, offsets) }) else {
+            return .failure(.unknownMember)
+        }
+        return groups.prepare(request)
+    }
+
+    /// What the group has committed of these partitions.
+    func committed(_ partitions: [TopicPartition]) -> [TopicPartition: Int64] {
+        groups.read { coordinator in
+            var offsets: [TopicPartition: Int64] = [:]
+            let wanted = partitions.map(GroupPartition.init)
+            for (partition, committed) in (try? coordinator.committed(groupID: groupID, partitions: wanted))
+                ?? []
+            {
+                offsets[TopicPartition(partition)] = committed?.offset
+            }
+            return offsets
+        }
+    }
+
+    /// nil when it is not in the group.
+    private func request(
+        _ state: borrowing State, _ offsets: [TopicPartition: Int64]
+    ) -> CommitRequest? {
+        guard let member = state.member, !state.isLost, member.generation >= 0 else { return nil }
+        return CommitRequest(
+            groupID: groupID, generation: member.generation, memberID: member.memberID,
+            instanceID: instanceID,
+            offsets: offsets.map { OffsetToCommit(GroupPartition($0.key), offset: $0.value) })
+    }
+
+    /// False when the store has been closed.
+    @discardableResult
+    private func send(
+        _ request: CommitRequest,
+        _ answer: @escaping @Sendable (Result<[RefusedPartition], GroupError>) -> Void
+    ) -> Bool {
+        groups.request(.commit(answer)) { coordinator, ticket, now in
+            coordinator.commit(request, ticket: ticket, now: now)
+        } != nil
+    }
+
+    // MARK: Leaving
+
+    /// Leaves the group at once; a later loop joins again.
+    func leave() {
+        let old = state.withLock { state in
+            state.member?.leave(immediately: true)
+            return state.enrolled
+        }
+        // What it wants done first: it leaves by the id that is forgotten then.
+        drive { _ in }
+        if let old { groups.dismiss(old) }
+        drive { state in
+            state.member = nil
+            state.enrolled = nil
+            state.changes = []
+            state.isLost = false
+            state.awayUntil = nil
+            state.committed = [:]
+            state.sent = [:]
+            state.commitDue = 0
+        }
+    }
+
+    /// Takes it out of the group. A static member stays in it for the time for processing, and may come back.
+    func depart(_ leaving: LeavingMember) {
+        let ticket = state.withLock { $0.joinTicket }
+        groups.change { coordinator, now in
+            if leaving.memberID.isEmpty {
+                if let ticket { coordinator.cancelJoin(groupID: groupID, ticket: ticket, now: now) }
+            } else if leaving.instanceID == nil {
+                _ = coordinator.leave(groupID: groupID, members: [leaving], now: now)
+            } else {
+                coordinator.processing(
+                    groupID: groupID, memberID: leaving.memberID,
+                    until: now.monotonicNanoseconds + processingTime)
+            }
+        }
+    }
+
+    /// Nobody has the consumer any more.
+    func abandon(_ processed: [TopicPartition: Int64]) {
+        if !isManual { commitInBackground(processed) }
+        leave()
+    }
+
+    /// The store is being closed.
+    nonisolated(nonsending) func closeWithStore() async {
+        guard let consumer = state.withLock({ $0.watcher })?.consumer else { return leave() }
+        try? await consumer.close()
+    }
+}
+
+extension GroupEngine {
+    /// Counts a commit, and how far behind its group is now.
+    func committed(_ offsets: [TopicPartition: Int64], in group: String, since began: Int64) {
+        metrics.committed(in: Instant.monotonicNow - began)
+        for (partition, offset) in offsets {
+            let end = engine.read { volume -> Int64? in
+                guard let number = try? volume.number(topic: partition.topic, partition: partition.partition)
+                else { return nil }
+                return (try? volume.offsets(number))?.upperBound
+            }
+            if let end { metrics.lags(max(0, end - offset), of: partition, in: group) }
+        }
+    }
+}
