@@ -8,6 +8,7 @@
 /// The bytes of a record end early or do not make sense. The caller adds file and position.
 package struct MalformedRecord: Error, Hashable {
     package var reason: String
+    package init(reason: String) { self.reason = reason }
 }
 
 /// Appends integers, strings and byte runs to an array.
@@ -64,6 +65,15 @@ package struct BinaryReader {
         }
         position += size
         return value
+    }
+
+    /// The next `count` bytes.
+    package mutating func bytes(_ count: Int) throws(MalformedRecord) -> ArraySlice<UInt8> {
+        guard count >= 0, count <= left else {
+            throw MalformedRecord(reason: "a run of \(count) bytes is cut short")
+        }
+        defer { position += count }
+        return bytes[position..<(position + count)]
     }
 
     package mutating func string() throws(MalformedRecord) -> String {

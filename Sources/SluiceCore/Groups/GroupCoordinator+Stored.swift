@@ -1,0 +1,123 @@
+// The outcome of a store: only now does anyone see what the records say.
+
+package import SluiceLog
+
+extension GroupCoordinator {
+    /// The records of a `store` effect are durable, or are not.
+    ///
+    /// Outcomes may come in any order: of two records of one key, the one with the higher offset is true.
+    package mutating func stored(_ storeID: UInt64, _ outcome: StoreOutcome, now: Instant) {
+        guard let pending = stores.removeValue(forKey: storeID), var group = take(pending.groupID) else {
+            return
+        }
+        defer { put(group) }
+        group.storesInFlight -= 1
+        var base: Int64?
+        if case .durable(let offset) = outcome { base = offset }
+        switch pending.purpose {
+        case .commit(let ticket, let offsets, let refused):
+            if let base {
+                for (index, (partition, committed)) in offsets.enumerated() {
+                    group.set(partition, committed, at: base + Int64(index))
+                }
+                commitCount += 1
+            }
+            effects.append(
+                .committed(
+                    ticket: ticket, base == nil ? .failure(.coordinatorNotAvailable) : .success(refused)))
+        case .assignment:
+            noteMetadata(pending, base, &group)
+            assigned(storeID, isDurable: base != nil, &group, now)
+        case .metadata: noteMetadata(pending, base, &group)
+        case .replacement(let ticket, let response):
+            noteMetadata(pending, base, &group)
+            let isStill =
+                group.state == .stable && group.generation == response.generation
+                && group.members[response.memberID] != nil
+            effects.append(
+                .joined(
+                    ticket: ticket,
+                    base == nil
+                        ? .failure(.coordinatorNotAvailable)
+                        : isStill ? .success(response) : .failure(.unknownMember)))
+        case .offsetDeletion(let ticket, let partitions, let refused):
+            if let base {
+                for (index, partition) in partitions.enumerated() {
+                    group.remove(partition, at: base + Int64(index))
+                }
+            }
+            if let ticket {
+                effects.append(
+                    .offsetsDeleted(
+                        ticket: ticket, base == nil ? .failure(.coordinatorNotAvailable) : .success(refused)))
+            }
+        case .groupDeletion(let tickets):
+            finishDeletion(&group, tickets, isDurable: base != nil)
+        }
+        if group.storesInFlight == 0 {
+            group.deletedAt = [:]
+            startDeletion(&group)
+        }
+    }
+
+    private func noteMetadata(_ pending: PendingStore, _ base: Int64?, _ group: inout Group) {
+        guard let base, let value = pending.records.first?.value else { return }
+        if group.metadata.map({ $0.logOffset < base }) ?? true { group.metadata = (value, base) }
+    }
+
+    // MARK: Deleting a group
+
+    /// Deletes a group without members, with its offsets. Answered by `groupDeleted` once that is durable, or
+    /// with `nonEmptyGroup`, `groupIDNotFound`, `coordinatorLoading`, `coordinatorNotAvailable`.
+    package mutating func deleteGroup(_ groupID: String, ticket: UInt64, now: Instant) {
+        func refuse(_ error: GroupError) { effects.append(.groupDeleted(ticket: ticket, error)) }
+        guard isLoaded else { return refuse(.coordinatorLoading) }
+        guard var group = take(groupID) else { return refuse(.groupIDNotFound) }
+        defer { put(group) }
+        guard group.state == .empty, group.pending.isEmpty else {
+            return refuse(group.state == .dead ? .groupIDNotFound : .nonEmptyGroup)
+        }
+        group.deletions.append(ticket)
+        startDeletion(&group)
+    }
+
+    /// Begins the deletion that was asked for, unless commits are on their way that it would not catch.
+    private mutating func startDeletion(_ group: inout Group) {
+        guard !group.deletions.isEmpty, group.state == .empty, group.storesInFlight == 0 else { return }
+        bury(&group)
+    }
+
+    /// Writes that the group and its offsets are no more.
+    mutating func bury(_ group: inout Group) {
+        let tickets = group.deletions
+        group.deletions = []
+        group.state = .dead
+        var records = group.offsets.keys.sorted().map { group.tombstone($0) }
+        records.append(GroupRecord(key: GroupRecordKey.group(groupID: group.id).bytes, value: nil))
+        _ = store(records, ticket: tickets.first, in: &group, for: .groupDeletion(tickets: tickets))
+    }
+
+    private mutating func finishDeletion(_ group: inout Group, _ tickets: [UInt64], isDurable: Bool) {
+        group.state = .empty
+        if isDurable {
+            let generation = group.generation
+            group = Group(id: group.id)
+            group.generation = generation
+        }
+        for ticket in tickets {
+            effects.append(.groupDeleted(ticket: ticket, isDurable ? nil : .coordinatorNotAvailable))
+        }
+    }
+}
+
+extension Group {
+    mutating func set(_ partition: GroupPartition, _ committed: CommittedOffset, at logOffset: Int64) {
+        let last = max(offsets[partition]?.logOffset ?? -1, deletedAt[partition] ?? -1)
+        if logOffset > last { offsets[partition] = StoredOffset(committed: committed, logOffset: logOffset) }
+    }
+
+    mutating func remove(_ partition: GroupPartition, at logOffset: Int64) {
+        if let stored = offsets[partition], stored.logOffset < logOffset { offsets[partition] = nil }
+        if storesInFlight > 0 { deletedAt[partition] = max(deletedAt[partition] ?? -1, logOffset) }
+    }
+}
