@@ -103,6 +103,21 @@ package struct GroupMetadata: Hashable, Sendable {
         /// What it was given.
         package var assignment: [UInt8]
 
+        /// A member of the generation.
+        package init(
+            memberID: String, instanceID: String?, clientID: String, clientHost: String,
+            rebalanceTimeout: Int32, sessionTimeout: Int32, subscription: [UInt8], assignment: [UInt8]
+        ) {
+            self.memberID = memberID
+            self.instanceID = instanceID
+            self.clientID = clientID
+            self.clientHost = clientHost
+            self.rebalanceTimeout = rebalanceTimeout
+            self.sessionTimeout = sessionTimeout
+            self.subscription = subscription
+            self.assignment = assignment
+        }
+
         /// Whether it lived in the process that wrote the record, and so is no more.
         package var isLocal: Bool { clientHost == GroupMetadata.localHost }
     }
