@@ -1,10 +1,11 @@
 // A group's life with a seed: the coordinator and many members, while everything goes wrong that can.
 //
-// What happens: members join, leave, crash, are replaced by another of their name, are slow to give up, exceed
-// their time; answers come late; stores finish in any order, or fail; the store is closed hard and its offsets
-// topic read again. What holds after every step: (1) no partition has two owners; (2) a committed offset never
-// goes back; (3) what is visible is what was reported durable; (4) a commit of another generation is refused.
-// After a quiet time every partition of a subscribed topic has one owner, and the loads are even.
+// What happens: members join, leave, crash, are replaced by another of their name, are slow to give up,
+// exceed their time; answers come late; stores finish in any order, or fail; the store is closed hard and
+// its offsets topic read again. What holds after every step: (1) no partition has two owners; (2) a
+// committed offset never goes back; (3) what is visible is what was reported durable; (4) a commit of
+// another generation is refused. After a quiet time every partition of a subscribed topic has one owner, and
+// the loads are even.
 
 import SluiceCore
 import SluiceLog

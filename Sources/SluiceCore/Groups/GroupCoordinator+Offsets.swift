@@ -23,8 +23,8 @@ extension GroupCoordinator {
         append(request.offsets, ticket: ticket, to: &group, now)
     }
 
-    /// Sets the positions of a group without members: an administrator's act. Answered by `committed`, or with
-    /// `nonEmptyGroup`, `coordinatorLoading`, `coordinatorNotAvailable`, `invalidGroupID`.
+    /// Sets the positions of a group without members: an administrator's act. Answered by `committed`, or
+    /// with `nonEmptyGroup`, `coordinatorLoading`, `coordinatorNotAvailable`, `invalidGroupID`.
     package mutating func seek(groupID: String, to offsets: [OffsetToCommit], ticket: UInt64, now: Instant) {
         guard isLoaded else { return refuse(commit: ticket, .coordinatorLoading) }
         guard isLegal(groupID) else { return refuse(commit: ticket, .invalidGroupID) }
@@ -39,7 +39,8 @@ extension GroupCoordinator {
     /// partition without a commit, and a group that is not there, give nil. Throws `coordinatorLoading`.
     ///
     /// - Parameter requireStable: throw `unstableOffsetCommit` while a commit of one of the partitions is on
-    ///   its way: a member that starts before it would commit less than its predecessor. Kafka: OffsetFetch v7.
+    ///   its way: a member that starts before it would commit less than its predecessor.
+    ///   Kafka: require_stable of OffsetFetch v7.
     package func committed(
         groupID: String, partitions: [GroupPartition]? = nil, requireStable: Bool = false
     ) throws(GroupError) -> [(partition: GroupPartition, offset: CommittedOffset?)] {
