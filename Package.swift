@@ -71,7 +71,8 @@ let package = Package(
         .testTarget(
             name: "SluiceLogTests", dependencies: ["SluiceLog", "SluiceTesting"], swiftSettings: settings),
         .testTarget(
-            name: "SluiceCoreTests", dependencies: ["SluiceCore", "SluiceLog"], swiftSettings: settings),
+            name: "SluiceCoreTests", dependencies: ["SluiceCore", "SluiceLog", "SluiceTesting"],
+            swiftSettings: settings),
         .testTarget(
             name: "SluiceTests",
             dependencies: ["Sluice", "SluiceFoundation", "SluiceTesting", "SluiceCore", "SluiceLog"],

@@ -56,8 +56,9 @@ package enum Assignor: String, CaseIterable, Sendable {
 
     /// The partitions of each member, by its id.
     ///
-    /// Whatever a member still owns, by its own word, goes to nobody else: not under an eager protocol either,
-    /// for a member may have joined before it knew which would be chosen. Its owner gives it up and rejoins.
+    /// Whatever a member still owns, by its own word, goes to nobody else: not under an eager protocol
+    /// either, for a member may have joined before it knew which would be chosen. Its owner gives it up and
+    /// rejoins.
     /// - Parameter counts: how many partitions a topic has; a topic that is not in it has none.
     /// - Complexity: O(p + m·log m) for p partitions and m members with equal subscriptions.
     package func assign(_ members: [AssignorMember], counts: [String: Int32]) -> [String: [GroupPartition]] {
@@ -124,8 +125,8 @@ package enum Assignor: String, CaseIterable, Sendable {
 /// Who owns what, by the members' own word.
 ///
 /// (1) A claim is stale when another member claims the same partition with a higher generation: it was given
-/// away since. (2) Two claims of one generation cannot both be true: neither counts for keeping, and nobody is
-/// given the partition until one of them has let go.
+/// away since. (2) Two claims of one generation cannot both be true: neither counts for keeping, and nobody
+/// is given the partition until one of them has let go.
 struct Claims {
     /// By partition, the places of the members that claim it in the highest generation.
     private(set) var owners: [GroupPartition: [Int]] = [:]

@@ -1,7 +1,8 @@
-// What consumers tell their group's leader, and what the leader tells them: Kafka's embedded consumer protocol.
+// What consumers tell their group's leader, and what the leader tells them: Kafka's embedded consumer
+// protocol.
 //
-//   Subscription  version i16 | topics [string] | userData bytes? | 1+: owned [topic string, partitions [i32]]
-//                 | 2+: generation i32 | 3+: rack string?
+//   Subscription  version i16 | topics [string] | userData bytes?
+//                 | 1+: owned [topic string, partitions [i32]] | 2+: generation i32 | 3+: rack string?
 //   Assignment    version i16 | partitions [topic string, partitions [i32]] | userData bytes?
 //
 // (1) A later version only adds at the end, so that one newer than 3 is read as 3, and what follows is

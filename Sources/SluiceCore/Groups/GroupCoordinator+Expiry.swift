@@ -5,9 +5,10 @@ import SluiceLog
 extension GroupCoordinator {
     /// Takes back offsets that have expired; an empty group without offsets dies.
     ///
-    /// Of a group that had members, offsets expire counted from when it became empty, or from their commit when
-    /// that was later (Kafka counts only the former, and so may forget a position set the minute before). Of
-    /// others, from their commit. Of a group with members, those of topics that it no longer subscribes to.
+    /// Of a group that had members, offsets expire counted from when it became empty, or from their commit
+    /// when that was later (Kafka counts only the former, and so may forget a position set the minute
+    /// before). Of others, from their commit. Of a group with members, those of topics that it no longer
+    /// subscribes to.
     mutating func expire(_ now: Instant) {
         for groupID in groups.keys.sorted() {
             guard var group = take(groupID) else { continue }

@@ -4,9 +4,10 @@ package import SluiceLog
 
 extension GroupCoordinator {
     /// A member joins, or rejoins. Answered by `joined` when the generation is made, or with:
-    /// `coordinatorLoading`, `coordinatorNotAvailable` (try again), `invalidGroupID`, `invalidSessionTimeout`,
-    /// `groupMaxSizeReached`, `inconsistentProtocol`, `memberIDRequired` (join with that id), `unknownMember`
-    /// (join without an id), `fencedInstance` (stop), `rebalanceInProgress` (a later join took its place).
+    /// `coordinatorLoading`, `coordinatorNotAvailable` (try again), `invalidGroupID`,
+    /// `invalidSessionTimeout`, `groupMaxSizeReached`, `inconsistentProtocol`, `memberIDRequired` (join with
+    /// that id), `unknownMember` (join without an id), `fencedInstance` (stop), `rebalanceInProgress` (a
+    /// later join took its place).
     package mutating func join(_ request: JoinRequest, ticket: UInt64, now: Instant) {
         let answer: GroupError? =
             if !isLoaded {

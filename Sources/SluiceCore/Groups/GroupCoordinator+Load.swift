@@ -1,8 +1,8 @@
 // Reading the offsets topic at opening, and writing down what of it is true.
 //
 // (1) Records are folded in log order; the last of a key counts. (2) Members in this process died with it: a
-// group of none but such is empty from now on, in its generation, so that commits of the dead are refused. (3)
-// Members on the wire keep their places, and have a session time-out to be heard of again.
+// group of none but such is empty from now on, in its generation, so that commits of the dead are refused.
+// (3) Members on the wire keep their places, and have a session time-out to be heard of again.
 
 package import SluiceLog
 
@@ -35,8 +35,8 @@ extension GroupCoordinator {
         }
     }
 
-    /// All records have been loaded: requests are taken from now on. Gives out stores for groups whose members
-    /// died with the last process.
+    /// All records have been loaded: requests are taken from now on. Gives out stores for groups whose
+    /// members died with the last process.
     package mutating func finishLoading(now: Instant) {
         isLoaded = true
         for (groupID, loaded) in loading.sorted(by: { $0.key < $1.key }) {

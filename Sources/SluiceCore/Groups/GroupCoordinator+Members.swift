@@ -84,8 +84,8 @@ extension GroupCoordinator {
         if group.state == .preparingRebalance { throw .rebalanceInProgress }
     }
 
-    /// Until when a member in this process may keep what it has in hand, in monotonic nanoseconds; nil when it
-    /// has nothing. Beyond it, it is removed. Kafka: max.poll.interval.ms.
+    /// Until when a member in this process may keep what it has in hand, in monotonic nanoseconds; nil when
+    /// it has nothing. Beyond it, it is removed. Kafka: max.poll.interval.ms.
     package mutating func processing(groupID: String, memberID: String, until deadline: Int64?) {
         guard let member = groups[groupID]?.members[memberID], member.isLocal else { return }
         deadlines.set(.processing(group: groupID, member: memberID), deadline)

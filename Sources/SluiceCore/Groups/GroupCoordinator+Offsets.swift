@@ -23,8 +23,8 @@ extension GroupCoordinator {
         append(request.offsets, ticket: ticket, to: &group, now)
     }
 
-    /// Sets the positions of a group without members: an administrator's act. Answered by `committed`, or with
-    /// `nonEmptyGroup`, `coordinatorLoading`, `coordinatorNotAvailable`, `invalidGroupID`.
+    /// Sets the positions of a group without members: an administrator's act. Answered by `committed`, or
+    /// with `nonEmptyGroup`, `coordinatorLoading`, `coordinatorNotAvailable`, `invalidGroupID`.
     package mutating func seek(groupID: String, to offsets: [OffsetToCommit], ticket: UInt64, now: Instant) {
         guard isLoaded else { return refuse(commit: ticket, .coordinatorLoading) }
         guard isLegal(groupID) else { return refuse(commit: ticket, .invalidGroupID) }
@@ -37,12 +37,28 @@ extension GroupCoordinator {
 
     /// What a group has committed, partition by partition; all of it, in order, when none are named. A
     /// partition without a commit, and a group that is not there, give nil. Throws `coordinatorLoading`.
+    ///
+    /// - Parameter requireStable: throw `unstableOffsetCommit` while a commit of one of the partitions is on
+    ///   its way: a member that starts before it would commit less than its predecessor.
+    ///   Kafka: require_stable of OffsetFetch v7.
     package func committed(
-        groupID: String, partitions: [GroupPartition]? = nil
+        groupID: String, partitions: [GroupPartition]? = nil, requireStable: Bool = false
     ) throws(GroupError) -> [(partition: GroupPartition, offset: CommittedOffset?)] {
         guard isLoaded else { throw .coordinatorLoading }
         let offsets = groups[groupID]?.offsets ?? [:]
-        return (partitions ?? offsets.keys.sorted()).map { ($0, offsets[$0]?.committed) }
+        let asked = partitions ?? offsets.keys.sorted()
+        if requireStable, isCommitting(groupID, Set(asked)) { throw .unstableOffsetCommit }
+        return asked.map { ($0, offsets[$0]?.committed) }
+    }
+
+    private func isCommitting(_ groupID: String, _ partitions: Set<GroupPartition>) -> Bool {
+        guard groups[groupID]?.storesInFlight ?? 0 > 0 else { return false }
+        return stores.values.contains { store in
+            guard store.groupID == groupID, case .commit(_, let offsets, _) = store.purpose else {
+                return false
+            }
+            return offsets.contains { partitions.contains($0.0) }
+        }
     }
 
     /// Takes back commits. Answered by `offsetsDeleted` with the partitions that were refused, for the group

@@ -1,10 +1,10 @@
 // Kafka's group coordinator, all groups of a store in one struct.
 //
-// (1) Pure: time comes in as an argument, randomness as a seed, and what is to be done goes out as effects. (2)
-// Write-ahead: an assignment or a committed offset is visible once its records are durable, which the caller
-// reports with `stored`. (3) Of two values of a key the one further on in the log is true, in whatever order
-// the caller reports them. (4) Members in this process have no session: they are told of rebalances by
-// notices, and are removed when they exceed the deadline that `processing` sets.
+// (1) Pure: time comes in as an argument, randomness as a seed, and what is to be done goes out as effects.
+// (2) Write-ahead: an assignment or a committed offset is visible once its records are durable, which the
+// caller reports with `stored`. (3) Of two values of a key the one further on in the log is true, in
+// whatever order the caller reports them. (4) Members in this process have no session: they are told of
+// rebalances by notices, and are removed when they exceed the deadline that `processing` sets.
 //
 // Not synchronised: one owner. After every call take the effects and look at `nextDeadline` again.
 

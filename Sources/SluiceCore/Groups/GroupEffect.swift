@@ -1,5 +1,5 @@
-// What the coordinator wants done. The caller takes the effects after every call and carries them out, outside
-// its lock, in their order.
+// What the coordinator wants done. The caller takes the effects after every call and carries them out,
+// outside its lock, in their order.
 //
 // (1) Every ticket is answered once. (2) A store's records are appended together, and `stored` is told the
 // outcome; until then nothing that they say is visible. (3) A member is told that it is removed before anyone

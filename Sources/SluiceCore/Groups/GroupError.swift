@@ -33,6 +33,8 @@ package enum GroupError: Error, Hashable, Sendable {
     case fencedInstance
     /// The group reads the topic; its offsets stay.
     case groupSubscribedToTopic
+    /// A commit of the partition is on its way. Ask again in a moment, lest the position goes back.
+    case unstableOffsetCommit
 
     /// Kafka's number of the error.
     package var code: Int16 {
@@ -52,6 +54,7 @@ package enum GroupError: Error, Hashable, Sendable {
         case .groupMaxSizeReached: 81
         case .fencedInstance: 82
         case .groupSubscribedToTopic: 86
+        case .unstableOffsetCommit: 88
         }
     }
 }

@@ -1,13 +1,13 @@
 // A consumer's membership, for one that lives in this process: a state machine that answers the coordinator's
 // effects with requests of its own.
 //
-//   idle ─start─► joining ─joined─► syncing ─synced─► stable ─┬─ rebalanceNeeded, cooperative ─► joining
-//                   ▲                                         ├─ rebalanceNeeded, eager ─► revoking
-//                   └──────────────── revoked ── revoking ◄───┴─ synced without some that it owned
+//   idle ─start─► joining ─joined─► syncing ─synced─► stable ─┬ rebalanceNeeded, cooperative ► joining
+//                    ▲                                        ├ rebalanceNeeded, eager ► revoking
+//                    └───────── revoked ── revoking ◄─────────┴ synced without some that it owned
 //
-// (1) `owned` is what the consumer may read: it shrinks only after `revoked` has been called, when handler and
-// loop body are done, or at once by `lost`. (2) It rejoins only without what it was to give up. (3) Effects are
-// carried out in their order.
+// (1) `owned` is what the consumer may read: it shrinks only after `revoked` has been called, when handler
+// and loop body are done, or at once by `lost`. (2) It rejoins only without what it was to give up. (3)
+// Effects are carried out in their order.
 //
 // Not synchronised: one owner.
 
@@ -114,7 +114,8 @@ package struct GroupMember: Sendable {
         join()
     }
 
-    /// The subscribed topics are others, or topics have more partitions: it rejoins when that changes anything.
+    /// The subscribed topics are others, or topics have more partitions: it rejoins when that changes
+    /// anything.
     package mutating func topicsChanged(topics: [String], counts: [String: Int32]) {
         let isOther = topics.sorted() != self.topics
         self.topics = topics.sorted()
@@ -188,7 +189,8 @@ package struct GroupMember: Sendable {
         if phase == .waiting { rejoin() }
     }
 
-    /// The coordinator has removed it, for it took too long: everything is lost, and it joins as a new member.
+    /// The coordinator has removed it, for it took too long: everything is lost, and it joins as a new
+    /// member.
     package mutating func removed() {
         guard phase != .ended, phase != .idle else { return }
         lose()

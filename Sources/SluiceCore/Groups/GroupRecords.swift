@@ -5,12 +5,13 @@
 //   offset 3   version i16 | offset i64 | 3+: leaderEpoch i32 | metadata string | commitTimestamp i64
 //              | 1 only: expireTimestamp i64
 //   group 3    version i16 | protocolType string | generation i32 | protocol string? | leader string?
-//              | 2+: stateTimestamp i64 | members [ memberID string | 3+: instanceID string? | clientID string
-//              | clientHost string | 1+: rebalanceTimeout i32 | sessionTimeout i32 | subscription bytes
-//              | assignment bytes ]
+//              | 2+: stateTimestamp i64 | members [ ]
+//   a member   memberID string | 3+: instanceID string? | clientID string | clientHost string
+//              | 1+: rebalanceTimeout i32 | sessionTimeout i32 | subscription bytes | assignment bytes
 //
 // (1) Written: keys 1 and 2, values 3, the newest without tags. Read: values 0 to 3. (2) Another key version
-// is somebody else's record and is left alone; another value version throws, and the record counts as damaged.
+// is somebody else's record and is left alone; another value version throws, and the record counts as
+// damaged.
 
 package import SluiceLog
 
@@ -102,6 +103,21 @@ package struct GroupMetadata: Hashable, Sendable {
         package var subscription: [UInt8]
         /// What it was given.
         package var assignment: [UInt8]
+
+        /// A member of the generation.
+        package init(
+            memberID: String, instanceID: String?, clientID: String, clientHost: String,
+            rebalanceTimeout: Int32, sessionTimeout: Int32, subscription: [UInt8], assignment: [UInt8]
+        ) {
+            self.memberID = memberID
+            self.instanceID = instanceID
+            self.clientID = clientID
+            self.clientHost = clientHost
+            self.rebalanceTimeout = rebalanceTimeout
+            self.sessionTimeout = sessionTimeout
+            self.subscription = subscription
+            self.assignment = assignment
+        }
 
         /// Whether it lived in the process that wrote the record, and so is no more.
         package var isLocal: Bool { clientHost == GroupMetadata.localHost }

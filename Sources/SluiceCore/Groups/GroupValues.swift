@@ -152,6 +152,13 @@ package struct JoinResponse: Hashable, Sendable {
         package var instanceID: String?
         /// Its subscription under the chosen protocol.
         package var metadata: [UInt8]
+
+        /// A member as the leader sees it.
+        package init(memberID: String, instanceID: String?, metadata: [UInt8]) {
+            self.memberID = memberID
+            self.instanceID = instanceID
+            self.metadata = metadata
+        }
     }
     /// The generation.
     package var generation: Int32
@@ -167,6 +174,19 @@ package struct JoinResponse: Hashable, Sendable {
     package var members: [Member]
     /// Whether the leader need not assign: the group goes on as it was. Kafka: JoinGroup v9.
     package var skipsAssignment = false
+
+    /// What a member is told of a generation.
+    package init(
+        generation: Int32, protocolType: String, protocolName: String, leaderID: String, memberID: String,
+        members: [Member]
+    ) {
+        self.generation = generation
+        self.protocolType = protocolType
+        self.protocolName = protocolName
+        self.leaderID = leaderID
+        self.memberID = memberID
+        self.members = members
+    }
 
     /// Whether the member that is told is to assign.
     package var isLeader: Bool { leaderID == memberID }
@@ -212,6 +232,13 @@ package struct SyncResponse: Hashable, Sendable {
     package var protocolName: String
     /// The assignment; empty when the leader left the member out.
     package var assignment: [UInt8]
+
+    /// An assignment.
+    package init(protocolType: String, protocolName: String, assignment: [UInt8]) {
+        self.protocolType = protocolType
+        self.protocolName = protocolName
+        self.assignment = assignment
+    }
 }
 
 /// Positions that a member, or nobody in particular, commits.
@@ -260,4 +287,10 @@ package struct RefusedPartition: Hashable, Sendable {
     package var partition: GroupPartition
     /// Why.
     package var error: GroupError
+
+    /// A refusal.
+    package init(partition: GroupPartition, error: GroupError) {
+        self.partition = partition
+        self.error = error
+    }
 }
