@@ -29,7 +29,11 @@ struct SluiceCommand: AsyncParsableCommand {
             Exit codes: 0 ok, 1 failed, 2 usage.
             """,
         version: "sluice 0.1.0",
-        subcommands: [TopicCommand.self, SegmentCommand.self, VerifyCommand.self, DemoCommand.self])
+        subcommands: [
+            TopicCommand.self, SegmentCommand.self, VerifyCommand.self, BackupCommand.self,
+            SalvageCommand.self,
+            DemoCommand.self,
+        ])
 
     /// Runs the command that the arguments ask for, says what went wrong, and returns the exit code.
     static func run(_ arguments: [String]) async -> Int32 {
