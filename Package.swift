@@ -74,7 +74,9 @@ let package = Package(
             name: "SluiceCoreTests", dependencies: ["SluiceCore", "SluiceLog"], swiftSettings: settings),
         .testTarget(
             name: "SluiceTests",
-            dependencies: ["Sluice", "SluiceFoundation", "SluiceTesting", "SluiceCore", "SluiceLog"],
+            dependencies: [
+                "Sluice", "SluiceFoundation", "SluiceTesting", "SluiceCore", "SluiceLog", "CSluiceSystem",
+            ],
             swiftSettings: settings),
         .testTarget(
             name: "ToolTests", dependencies: ["sluice-tool", "Sluice", "SluiceLog"], swiftSettings: settings),

@@ -18,6 +18,7 @@ final class StoreEngine: @unchecked Sendable {
     let timer = TimerThread()
     let logger: Logger
     let report: RecoveryReport
+    let storeID: UniqueID
 
     // Guarded by `lock`.
     let lock = Lock()
@@ -71,6 +72,7 @@ final class StoreEngine: @unchecked Sendable {
         self.path = path
         self.files = files
         report = opened.report
+        storeID = opened.storeID
         lockFile = opened.lock
         previousWall = opened.previousWall
         runner = JobRunner(files, storeID: opened.storeID)

@@ -3,6 +3,7 @@
 #if Tool
 import ArgumentParser
 import Sluice
+import SluiceCore
 import SluiceLog
 
 struct StoreOption: ParsableArguments {
@@ -35,6 +36,27 @@ struct StoreOption: ParsableArguments {
         }
         try await store.close()
         return result
+    }
+
+    /// Changes something: opens the store for it, or has the process do it that has the store open.
+    ///
+    /// - Parameters:
+    ///   - request: of Docs/Architecture.md, "control.sock", with its members.
+    ///   - body: the same, done here.
+    func change(
+        mayMake: Bool = false, _ request: String, _ members: [String: JSONValue],
+        _ body: (StreamStore) async throws -> Void
+    ) async throws {
+        do {
+            try await withStore(mayMake: mayMake, body)
+        } catch let error as StreamError {
+            guard case .locked = error else { throw error }
+            switch ControlClient.ask(path, request, members) {
+            case .result: return
+            case .refused(_, let message): throw ToolError.failed(message)
+            case .silent: throw error
+            }
+        }
     }
 
     /// Opens the store to read, beside whoever writes it, and runs `body`.
