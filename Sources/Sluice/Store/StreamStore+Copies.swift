@@ -16,16 +16,20 @@ extension StreamStore {
     ///   (`sluice salvage` copies what is good); `noSpace`, `io`, `closed`.
     public nonisolated(nonsending) func backup(to path: String) async throws(StreamError) {
         try engine.checkOpen()
-        try await Self.backup(self.path, engine.files, to: path)
+        // What is acknowledged by now is in the copy.
+        let ends = engine.read { volume in volume.durableEnds }
+        try await Self.backup(self.path, engine.files, to: path, atLeast: ends)
     }
 
-    /// From the files, whoever has the store open: what is acknowledged as durable is in them.
+    /// From the files, whoever has the store open.
     nonisolated(nonsending) static func backup(
-        _ source: String, _ files: any FileSystem, to path: String
+        _ source: String, _ files: any FileSystem, to path: String,
+        atLeast ends: [PartitionKey: JournalEnd] = [:]
     ) async throws(StreamError) {
         try await onThread("sluice-backup", source) { () throws(StreamError) in
             do throws(LogError) {
                 var volume = try ReadOnlyVolume(source, files, interpret: { TopicSettings.interpret($0) })
+                volume.told = ends
                 try StoreBackup.make(of: &volume, at: path, files, now: .now)
             } catch {
                 throw StreamError(error, at: nil)

@@ -2,7 +2,9 @@
 
 #if Tool
 import ArgumentParser
+import Foundation
 import Sluice
+import SluiceCore
 
 struct BackupCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -19,7 +21,15 @@ struct BackupCommand: AsyncParsableCommand {
     @OptionGroup var store: StoreOption
 
     func run() async throws {
-        try await store.withReader { try await $0.backup(to: target) }
+        // Who writes knows best what is acknowledged; without him the files tell all of it.
+        let path = URL(filePath: target).path
+        switch store.isOpenElsewhere
+            ? ControlClient.ask(store.path, "backup", ["path": .string(path)]) : .silent
+        {
+        case .result: break
+        case .refused(_, let message): throw ToolError.failed(message)
+        case .silent: try await store.withReader { try await $0.backup(to: target) }
+        }
         try StandardOutput.print("copied \(store.path) to \(target)")
     }
 }

@@ -66,14 +66,17 @@ struct StoreOption: ParsableArguments {
         try checkExists()
         let store = try await StreamStore.openReadOnly(at: path)
         defer { store.close() }
-        if System.isTerminal(2),
-            case .held(let process)? = try? PosixFileSystem().lockState(StorePaths(path).lock)
-        {
+        if System.isTerminal(2), case .held(let process) = lockState {
             StandardError.print(
                 "sluice: reading beside process \(process.map(String.init) ?? "?"), which writes")
         }
         return try await body(store)
     }
+
+    /// Whether a process has the store open for writing.
+    var isOpenElsewhere: Bool { lockState != .free }
+
+    private var lockState: LockState { (try? PosixFileSystem().lockState(StorePaths(path).lock)) ?? .free }
 
     /// Throws when there is no store at the path, and says how to make one.
     func checkExists() throws {
