@@ -75,7 +75,9 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "SluiceTests",
-            dependencies: ["Sluice", "SluiceFoundation", "SluiceTesting", "SluiceCore", "SluiceLog"],
+            dependencies: [
+                "Sluice", "SluiceFoundation", "SluiceTesting", "SluiceCore", "SluiceLog", "CSluiceSystem",
+            ],
             swiftSettings: settings),
         .testTarget(
             name: "ToolTests", dependencies: ["sluice-tool", "Sluice", "SluiceLog"], swiftSettings: settings),

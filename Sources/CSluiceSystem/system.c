@@ -3,6 +3,11 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <time.h>
@@ -157,3 +162,96 @@ int sluice_watch_wait(int watch, int wake, int milliseconds) {
 #endif
     return happened;
 }
+
+// The address of `directory`/control.sock. A descriptor that must stay open while it is used is in `holder`.
+static int control_address(const char *directory, struct sockaddr_un *address, int *holder) {
+    memset(address, 0, sizeof *address);
+    address->sun_family = AF_UNIX;
+    *holder = -1;
+    size_t room = sizeof address->sun_path;
+    if ((size_t)snprintf(address->sun_path, room, "%s/control.sock", directory) < room) return 0;
+#if defined(__linux__)
+    *holder = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (*holder < 0) return -1;
+    snprintf(address->sun_path, room, "/proc/self/fd/%d/control.sock", *holder);
+    return 0;
+#else
+    errno = ENAMETOOLONG;
+    return -1;
+#endif
+}
+
+static int control_socket(void) {
+    int file = socket(AF_UNIX, SOCK_STREAM, 0);
+    if (file >= 0) fcntl(file, F_SETFD, FD_CLOEXEC);
+    return file;
+}
+
+static int close_keeping_errno(int file) {
+    int error = errno;
+    if (file >= 0) close(file);
+    errno = error;
+    return -1;
+}
+
+int sluice_control_listen(const char *directory) {
+    struct sockaddr_un address;
+    int holder;
+    if (control_address(directory, &address, &holder) != 0) return -1;
+    int listener = control_socket();
+    struct stat status;
+    if (listener < 0) return close_keeping_errno(holder);
+    if (lstat(address.sun_path, &status) == 0 && S_ISSOCK(status.st_mode)) unlink(address.sun_path);
+    // Nobody can connect before listen(2), and by then only this user may.
+    if (bind(listener, (struct sockaddr *)&address, sizeof address) != 0
+        || chmod(address.sun_path, 0600) != 0 || listen(listener, 16) != 0
+        || fcntl(listener, F_SETFL, O_NONBLOCK) != 0) {
+        close_keeping_errno(holder);
+        return close_keeping_errno(listener);
+    }
+    if (holder >= 0) close(holder);
+    return listener;
+}
+
+int sluice_control_accept(int listener) {
+    int file = accept(listener, NULL, NULL);
+    if (file < 0) return -1;
+    fcntl(file, F_SETFD, FD_CLOEXEC);
+    fcntl(file, F_SETFL, O_NONBLOCK);
+#if defined(__linux__)
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+    uid_t user = getsockopt(file, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 ? peer.uid : (uid_t)-1;
+#else
+    uid_t user = (uid_t)-1;
+    gid_t group;
+    if (getpeereid(file, &user, &group) != 0) user = (uid_t)-1;
+    int on = 1;
+    setsockopt(file, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on);
+#endif
+    if (user == geteuid() || user == 0) return file;
+    errno = EACCES;
+    return close_keeping_errno(file);
+}
+
+int sluice_control_connect(const char *directory) {
+    struct sockaddr_un address;
+    int holder;
+    if (control_address(directory, &address, &holder) != 0) return -1;
+    int file = control_socket();
+    if (file < 0) return close_keeping_errno(holder);
+    int result = connect(file, (struct sockaddr *)&address, sizeof address);
+    if (result != 0) close_keeping_errno(file);
+    close_keeping_errno(holder);
+    return result == 0 ? file : -1;
+}
+
+ssize_t sluice_send(int socket, const void *bytes, size_t count) {
+#if defined(__linux__)
+    return send(socket, bytes, count, MSG_NOSIGNAL);
+#else
+    return send(socket, bytes, count, 0);
+#endif
+}
+
+ssize_t sluice_receive(int socket, void *bytes, size_t count) { return recv(socket, bytes, count, 0); }

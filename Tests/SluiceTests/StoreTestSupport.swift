@@ -29,6 +29,8 @@ func quiet(_ change: (inout StoreConfiguration) -> Void = { _ in }) -> StoreConf
     StoreConfiguration {
         $0.logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         $0.volume.journalBytes = 2 << 20
+        // A copy of a store that is open would hold a socket.
+        $0.controlSocket = false
         change(&$0)
     }
 }

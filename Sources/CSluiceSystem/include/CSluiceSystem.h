@@ -57,6 +57,22 @@ void sluice_wake_clear(int wake);
 enum { SLUICE_WATCH_CHANGED = 1, SLUICE_WATCH_WOKEN = 2, SLUICE_WATCH_LOST = 4 };
 int sluice_watch_wait(int watch, int wake, int milliseconds);
 
+/// A socket that listens at `directory`/control.sock, which only this user can open. What has the name must be
+/// nobody's: a socket there is replaced, anything else is EEXIST. A path longer than a socket's address takes
+/// goes through /proc/self/fd. -1 with errno; ENAMETOOLONG where there is no such way.
+int sluice_control_listen(const char *directory);
+
+/// The next one who connects, without waiting; -1 with EAGAIN when there is none, and with EACCES when it was
+/// another user than this process's or root, who has been sent away.
+int sluice_control_accept(int listener);
+
+/// Connects to the socket that `sluice_control_listen` has made. -1 with errno.
+int sluice_control_connect(const char *directory);
+
+/// send(2), without a signal when nobody reads, and recv(2).
+ssize_t sluice_send(int socket, const void *bytes, size_t count);
+ssize_t sluice_receive(int socket, void *bytes, size_t count);
+
 /// Names the calling thread, for debuggers and `top -H`; at most 15 characters on Linux.
 void sluice_name_thread(const char *name);
 

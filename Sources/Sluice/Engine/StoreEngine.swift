@@ -19,6 +19,7 @@ final class StoreEngine: @unchecked Sendable {
     let logger: Logger
     let report: RecoveryReport
     let events = EventRing()
+    let storeID: UniqueID
 
     // Guarded by `lock`.
     let lock = Lock()
@@ -72,6 +73,7 @@ final class StoreEngine: @unchecked Sendable {
         self.path = path
         self.files = files
         report = opened.report
+        storeID = opened.storeID
         lockFile = opened.lock
         previousWall = opened.previousWall
         runner = JobRunner(files, storeID: opened.storeID)

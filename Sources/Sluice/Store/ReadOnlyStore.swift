@@ -102,6 +102,13 @@ public final class ReadOnlyStore: Sendable {
         return Consumer(lease, readers, configuration)
     }
 
+    /// Copies what is shown to a directory of its own: see `StreamStore.backup(to:)`.
+    public nonisolated(nonsending) func backup(to path: String) async throws(StreamError) {
+        let engine = engine
+        try engine.checkOpen()
+        try await StreamStore.backup(engine.path, engine.files, to: path)
+    }
+
     /// Ends consumers' loops. A second call does nothing.
     public func close() { engine.refuse() }
 

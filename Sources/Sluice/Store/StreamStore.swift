@@ -24,6 +24,8 @@ public final class StreamStore: Streams, Service {
     private let producers = Locked<[WeakProducer]>([])
     private let closing = Locked(Closing())
     let atomicSink = AtomicSink()
+    /// Set once, before the store is shared.
+    private let control = Locked<ControlServer?>(nil)
 
     /// The directory, as it was given.
     public let path: String
@@ -34,6 +36,8 @@ public final class StreamStore: Streams, Service {
         self.path = path
         atomicSink.start(engine)
     }
+
+    deinit { control.withLock { $0 }?.stop() }
 
     /// Opens the store in a directory, making it when the directory does not exist or is empty.
     ///
@@ -78,6 +82,10 @@ public final class StreamStore: Streams, Service {
                 try engine.start(configuration)
             } catch {
                 throw .io(IOError(operation: "pthread_create", path: path, errno: 11))
+            }
+            if configuration.controlSocket {
+                let server = ControlServer.start(store, configuration.logger)
+                store.control.withLock { $0 = server }
             }
             return store
         } catch {
@@ -194,6 +202,8 @@ public final class StreamStore: Streams, Service {
             return
         }
         engine.refuse()
+        // Before the lock is let go of: the next one who opens the store makes a socket of the same name.
+        await control.withLock { $0 }?.end()
         var failure: StreamError?
         for producer in producers.withLock({ $0.compactMap(\.producer) }) {
             do throws(StreamError) {

@@ -10,8 +10,8 @@
 // A whole frame may be seen a moment before its sync has ended: one commit, at most, that nobody has been
 // told of yet.
 
-/// Up to where a partition is in the journal.
-struct JournalEnd: Sendable {
+/// Up to where a partition is durable: by the journal, or by the word of who writes.
+package struct JournalEnd: Sendable {
     var segmentBase: Int64
     var place: LogPlace
 }

@@ -153,10 +153,9 @@ extension ReadOnlyVolume {
                 let recovery = manifest.state.partitions[log.key]?.recovery
             else { continue }
             var durable = LogPlace(offset: recovery.offset, position: recovery.position)
-            if let end = journal.ends[log.key], end.segmentBase == recovery.baseOffset,
-                end.place.position > durable.position
-            {
-                durable = end.place
+            for end in [journal.ends[log.key], told[log.key]] {
+                guard let end, end.segmentBase == recovery.baseOffset else { continue }
+                if end.place.position > durable.position { durable = end.place }
             }
             let hasMoved = durable != log.durable || changed.contains(log.key)
             guard hasMoved || !log.settings.isDurable else { continue }

@@ -39,6 +39,8 @@ package struct ReadOnlyVolume: Sendable {
     var numbers: [PartitionKey: Int] = [:]
     var topicIDs: [String: UniqueID] = [:]
     var hasLooked = false
+    /// Ends that the writer itself has told.
+    package var told: [PartitionKey: JournalEnd] = [:]
 
     /// Reads the store at `root`. Throws `notAStore`, `notADirectory`, `newerFormat`, `corrupt`, `io`.
     ///

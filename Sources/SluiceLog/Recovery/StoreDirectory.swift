@@ -165,17 +165,24 @@ package enum StoreDirectory {
             state.apply(
                 .opened(bootID: files.bootID, wallMilliseconds: now.wallMilliseconds, journalFloor: 0))
             state.apply(.closed(wallMilliseconds: now.wallMilliseconds))
-            let made = try ManifestFile.begin(
-                paths, number: 1, sequence: 1, storeID: storeID, records: state.snapshot, files)
-            files.close(made.file)
-            try files.syncDirectory(parent(of: paths.root))
-            try files.syncDirectory(paths.root)
-            let text =
-                "version=\(formatVersion)\nstore.id=\(storeID)\ncompat=\nro-compat=\nincompat=\n"
-            try files.replaceFile(paths.meta, in: paths.root, with: Array(text.utf8))
+            try finish(paths, files, state, storeID: storeID)
         } catch {
             throw .io(error)
         }
+    }
+
+    /// Makes a store of a directory whose files are there and synced: the manifest, the names, and last
+    /// `meta.properties`.
+    static func finish(
+        _ paths: StorePaths, _ files: any FileSystem, _ state: ManifestState, storeID: UniqueID
+    ) throws(IOError) {
+        let made = try ManifestFile.begin(
+            paths, number: 1, sequence: 1, storeID: storeID, records: state.snapshot, files)
+        files.close(made.file)
+        try files.syncDirectory(parent(of: paths.root))
+        try files.syncDirectory(paths.root)
+        let text = "version=\(formatVersion)\nstore.id=\(storeID)\ncompat=\nro-compat=\nincompat=\n"
+        try files.replaceFile(paths.meta, in: paths.root, with: Array(text.utf8))
     }
 
     /// - Parameter mayWrite: false for who only reads: a flag under `ro-compat` does not concern him.

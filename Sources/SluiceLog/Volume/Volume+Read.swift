@@ -78,6 +78,18 @@ extension Volume {
         return sealed + partition.visible.position
     }
 
+    /// Up to where each partition is durable, of one moment.
+    ///
+    /// The files tell the same, but for what was synced directly: its recovery point is recorded a little later.
+    package var durableEnds: [PartitionKey: JournalEnd] {
+        var ends: [PartitionKey: JournalEnd] = [:]
+        for case let partition? in partitions where partition.settings.isDurable {
+            ends[partition.key] = JournalEnd(
+                segmentBase: partition.active.baseOffset, place: partition.durable)
+        }
+        return ends
+    }
+
     private func readable(_ number: Int) throws(LogError) -> PartitionLog {
         guard partitions.indices.contains(number), let partition = partitions[number], !partition.isLeaving
         else {

@@ -3,6 +3,7 @@
 #if Tool
 import ArgumentParser
 import Sluice
+import SluiceCore
 import SluiceLog
 
 struct StoreOption: ParsableArguments {
@@ -37,6 +38,27 @@ struct StoreOption: ParsableArguments {
         return result
     }
 
+    /// Changes something: opens the store for it, or has the process do it that has the store open.
+    ///
+    /// - Parameters:
+    ///   - request: of Docs/Architecture.md, "control.sock", with its members.
+    ///   - body: the same, done here.
+    func change(
+        mayMake: Bool = false, _ request: String, _ members: [String: JSONValue],
+        _ body: (StreamStore) async throws -> Void
+    ) async throws {
+        do {
+            try await withStore(mayMake: mayMake, body)
+        } catch let error as StreamError {
+            guard case .locked = error else { throw error }
+            switch ControlClient.ask(path, request, members) {
+            case .result: return
+            case .refused(_, let message): throw ToolError.failed(message)
+            case .silent: throw error
+            }
+        }
+    }
+
     /// Opens the store to read, beside whoever writes it, and runs `body`.
     ///
     /// Never with the lock: who looks into a store from a shell must not keep a program from opening it.
@@ -44,14 +66,17 @@ struct StoreOption: ParsableArguments {
         try checkExists()
         let store = try await StreamStore.openReadOnly(at: path)
         defer { store.close() }
-        if System.isTerminal(2),
-            case .held(let process)? = try? PosixFileSystem().lockState(StorePaths(path).lock)
-        {
+        if System.isTerminal(2), case .held(let process) = lockState {
             StandardError.print(
                 "sluice: reading beside process \(process.map(String.init) ?? "?"), which writes")
         }
         return try await body(store)
     }
+
+    /// Whether a process has the store open for writing.
+    var isOpenElsewhere: Bool { lockState != .free }
+
+    private var lockState: LockState { (try? PosixFileSystem().lockState(StorePaths(path).lock)) ?? .free }
 
     /// Throws when there is no store at the path, and says how to make one.
     func checkExists() throws {

@@ -3,6 +3,7 @@
 #if Tool
 import ArgumentParser
 import Sluice
+import SluiceCore
 
 struct TopicAlterConfig: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -24,7 +25,10 @@ struct TopicAlterConfig: AsyncParsableCommand {
     }
 
     func run() async throws {
-        try await store.withStore { store in
+        let changes = Dictionary(set.map { ($0.key, JSONValue.string($0.value)) }, uniquingKeysWith: { $1 })
+        try await store.change(
+            "alterTopic", ["topic": .string(name), "configuration": .object(changes)]
+        ) { store in
             var settings = try await store.admin.describeTopic(name).configuration.properties
             for setting in set { settings[setting.key] = setting.value }
             let configuration = try TopicConfiguration(properties: settings)

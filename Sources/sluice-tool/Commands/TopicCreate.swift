@@ -3,6 +3,7 @@
 #if Tool
 import ArgumentParser
 import Sluice
+import SluiceCore
 
 struct TopicCreate: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -26,7 +27,11 @@ struct TopicCreate: AsyncParsableCommand {
     func run() async throws {
         let settings = Dictionary(config.map { ($0.key, $0.value) }, uniquingKeysWith: { $1 })
         let configuration = try TopicConfiguration(properties: settings)
-        try await store.withStore(mayMake: true) { store in
+        let members: [String: JSONValue] = [
+            "topic": .string(name), "partitions": .integer(Int64(partitions)),
+            "configuration": .object(settings.mapValues { .string($0) }),
+        ]
+        try await store.change(mayMake: true, "createTopic", members) { store in
             try await store.admin.createTopic(name, partitions: partitions, configuration: configuration)
         }
         try StandardOutput.print(

@@ -3,6 +3,7 @@
 #if Tool
 import ArgumentParser
 import Sluice
+import SluiceCore
 
 struct TopicDelete: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -14,7 +15,9 @@ struct TopicDelete: AsyncParsableCommand {
     @OptionGroup var store: StoreOption
 
     func run() async throws {
-        try await store.withStore { try await $0.admin.deleteTopic(name) }
+        try await store.change("deleteTopic", ["topic": .string(name)]) {
+            try await $0.admin.deleteTopic(name)
+        }
         try StandardOutput.print("deleted topic \(name)")
     }
 }

@@ -1,0 +1,136 @@
+// What a live store can be asked from outside: one entry each in a table.
+//
+//   request        members                                    result
+//   ping                                                      pid, storeID
+//   topics                                                    topics: [topic]
+//   describeTopic  topic                                      a topic: name, id, partitions [{start, end}],
+//                                                             configuration {key: value}
+//   createTopic    topic, partitions, configuration           {}
+//   deleteTopic    topic                                      {}
+//   alterTopic     topic, configuration: what is to change    {}
+//   backup         path: an absolute one                      {}
+
+import SluiceCore
+import SluiceLog
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
+/// Why a request was refused.
+struct ControlFailure: Error, Sendable {
+    var code: String
+    var message: String
+
+    static func illegal(_ message: String) -> ControlFailure {
+        ControlFailure(code: "illegalRequest", message: message)
+    }
+}
+
+/// Answers one kind of request. It may take long, and runs in a task of its own.
+typealias ControlHandler = @Sendable (StreamStore, JSONValue) async throws -> JSONValue
+
+enum ControlRequests {
+    static let table: [String: ControlHandler] = [
+        "ping": { store, _ in
+            ["pid": .integer(Int64(getpid())), "storeID": .string(store.engine.storeID.description)]
+        },
+        "topics": { store, _ in
+            ["topics": .array(try await store.admin.topics().map(json))]
+        },
+        "describeTopic": { store, request in
+            json(try await store.admin.describeTopic(try request.text("topic")))
+        },
+        "createTopic": { store, request in
+            let configuration = try TopicConfiguration(properties: request.properties())
+            let partitions = request["partitions"]?.integer ?? 1
+            try await store.admin.createTopic(
+                try request.text("topic"), partitions: Int(clamping: partitions), configuration: configuration
+            )
+            return [:]
+        },
+        "deleteTopic": { store, request in
+            try await store.admin.deleteTopic(try request.text("topic"))
+            return [:]
+        },
+        "alterTopic": { store, request in
+            let name = try request.text("topic")
+            var properties = try await store.admin.describeTopic(name).configuration.properties
+            properties.merge(try request.properties()) { $1 }
+            let configuration = try TopicConfiguration(properties: properties)
+            try await store.admin.alterTopic(name) { $0 = configuration }
+            return [:]
+        },
+        "backup": { store, request in
+            let path = try request.text("path")
+            guard path.hasPrefix("/") else { throw ControlFailure.illegal("\"path\" begins with '/'.") }
+            try await store.backup(to: path)
+            return [:]
+        },
+    ]
+
+    /// The answer to the bytes of one message, whatever they are.
+    static func answer(_ bytes: [UInt8], _ store: StreamStore) async -> JSONValue {
+        do {
+            let request = try JSONValue(parsing: bytes)
+            guard request["version"]?.integer == ControlMessage.version else {
+                throw ControlFailure(
+                    code: "unsupported", message: "This store speaks version \(ControlMessage.version).")
+            }
+            let name = try request.text("request")
+            guard let handler = table[name] else {
+                throw ControlFailure(code: "unsupported", message: "There is no request \"\(name)\".")
+            }
+            return ControlMessage.result(try await handler(store, request))
+        } catch let error as ControlFailure {
+            return ControlMessage.failure(error.code, error.message)
+        } catch let error as StreamError {
+            return ControlMessage.failure(error.code, error.description)
+        } catch let error as JSONError {
+            return ControlMessage.failure("illegalRequest", error.description)
+        } catch {
+            return ControlMessage.failure("failed", "\(error)")
+        }
+    }
+
+    private static func json(_ topic: TopicDescription) -> JSONValue {
+        [
+            "name": .string(topic.name), "id": .string(topic.id),
+            "partitions": .array(
+                topic.partitions.map {
+                    ["start": .integer($0.lowerBound.rawValue), "end": .integer($0.upperBound.rawValue)]
+                }),
+            "configuration": .object(topic.configuration.properties.mapValues { .string($0) }),
+        ]
+    }
+}
+
+extension JSONValue {
+    /// A member that must be there, and text.
+    fileprivate func text(_ name: String) throws -> String {
+        guard let text = self[name]?.string else {
+            throw ControlFailure.illegal("The request needs \"\(name)\", a string.")
+        }
+        return text
+    }
+
+    /// Settings by name; none when there is no such member.
+    fileprivate func properties() throws -> [String: String] {
+        guard let member = self["configuration"] else { return [:] }
+        guard let object = member.object, object.values.allSatisfy({ $0.string != nil }) else {
+            throw ControlFailure.illegal("\"configuration\" is an object of strings.")
+        }
+        return object.compactMapValues(\.string)
+    }
+}
+
+extension StreamError {
+    /// The name of the case: what a program that asks through the socket goes by.
+    package var code: String {
+        let mirror = Mirror(reflecting: self)
+        if let label = mirror.children.first?.label { return label }
+        return self == .closed ? "closed" : "consumerInUse"
+    }
+}

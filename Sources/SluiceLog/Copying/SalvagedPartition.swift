@@ -1,0 +1,195 @@
+// One partition on its way into a new store: Salvage.swift has the rules.
+//
+// (1) `next` is the offset behind what has been written; a batch that begins before it is passed over, one that
+// begins behind it comes after a control batch. (2) A segment of the source is one of the copy, so far as it
+// has anything good.
+
+struct SalvagedPartition {
+    private let salvage: Salvage
+    private let key: PartitionKey
+    private let topic: String
+    private let settings: LogSettings
+    private let known: PartitionManifest?
+    private let journal: [Int64: ByteSlice]
+    private let source: String
+    private let target: String
+    private var writer: SegmentWriter?
+    /// nil before the first batch, when the manifest does not say where the log began.
+    private var next: Int64?
+    private var sealed: [SealedSegment] = []
+    private var epoch: Int32
+    private var records: Int64 = 0
+    private var batches: Int64 = 0
+
+    init(
+        _ salvage: Salvage, _ key: PartitionKey, topic: String, _ settings: LogSettings,
+        _ known: PartitionManifest?, _ journal: [Int64: ByteSlice]
+    ) {
+        self.salvage = salvage
+        self.key = key
+        self.topic = topic
+        self.settings = settings
+        self.known = known
+        self.journal = journal
+        source = salvage.source.partition(topic, key.partition)
+        target = salvage.target.partition(topic, key.partition)
+        epoch = known?.epoch ?? 0
+        next = known.map { $0.sealed.first?.baseOffset ?? $0.recovery.baseOffset }
+    }
+
+    private var files: any FileSystem { salvage.files }
+
+    /// Copies, and says what the manifest is to know of it.
+    mutating func run() throws(IOError) -> PartitionManifest {
+        for base in try segments() {
+            try roll()
+            try copy(SegmentPaths(directory: source, baseOffset: base).log)
+        }
+        // What was acknowledged last may be in the journal alone.
+        try takeJournal()
+        if next == nil, let first = journal.keys.min() {
+            next = first
+            try takeJournal()
+        }
+        if let known { try fill(to: max(known.recovery.offset, known.sealed.last?.endOffset ?? 0)) }
+        return try finish()
+    }
+
+    /// The base offsets of the segments there are, ascending.
+    private func segments() throws(IOError) -> [Int64] {
+        guard try files.status(source)?.kind == .directory else { return [] }
+        let logs = try files.list(source).compactMap { entry -> Int64? in
+            guard let (base, kind) = SegmentPaths.parse(entry.name), kind == "log" else { return nil }
+            return base
+        }
+        // Records before this are deleted, and no loss.
+        let start = known?.sealed.first?.baseOffset ?? known?.recovery.baseOffset ?? 0
+        return logs.filter { $0 >= start }.sorted()
+    }
+
+    private mutating func copy(_ path: String) throws(IOError) {
+        var scanner: TailScanner
+        do throws(IOError) {
+            scanner = try TailScanner(path: path, files: files)
+        } catch {
+            return salvage.report(
+                .lost(file: path, position: 0, bytes: 0, reason: "reading failed with error \(error.errno)"))
+        }
+        defer { scanner.close() }
+        var position: Int64 = 0
+        while position < scanner.size {
+            switch look(&scanner, position) {
+            case .valid(let header, let bytes):
+                position += Int64(header.totalBytes)
+                // What a torn rewrite has left twice: the first is the one that was read.
+                if let next, header.baseOffset < next { continue }
+                try take(header, bytes)
+            case .invalid(let reason):
+                let end = nextBatch(&scanner, after: position) ?? scanner.size
+                salvage.report(.lost(file: path, position: position, bytes: end - position, reason: reason))
+                position = end
+            }
+        }
+    }
+
+    /// What is at a position. A place that cannot be read is as good as damaged.
+    private func look(_ scanner: inout TailScanner, _ position: Int64) -> BatchFinding {
+        do throws(IOError) {
+            return try scanner.batch(at: position, expecting: nil)
+        } catch {
+            return .invalid("reading failed with error \(error.errno)")
+        }
+    }
+
+    private func nextBatch(_ scanner: inout TailScanner, after position: Int64) -> Int64? {
+        do throws(IOError) {
+            return try scanner.nextBatch(after: position, from: next ?? 0)?.0
+        } catch {
+            return nil
+        }
+    }
+
+    // MARK: The copy
+
+    private mutating func take(_ header: BatchHeader, _ bytes: ByteSlice) throws(IOError) {
+        try takeJournal(below: header.baseOffset)
+        try fill(to: header.baseOffset)
+        try append(header, bytes)
+    }
+
+    private mutating func append(_ header: BatchHeader, _ bytes: ByteSlice) throws(IOError) {
+        try open(at: header.baseOffset)
+        try writer?.append(header, bytes)
+        next = header.nextOffset
+        epoch = max(epoch, header.partitionLeaderEpoch)
+        batches += 1
+        if !header.isControl { records += Int64(header.recordCount) }
+    }
+
+    /// Batches of the journal that begin where the copy ends, one after another.
+    private mutating func takeJournal(below limit: Int64 = .max) throws(IOError) {
+        while let at = next, at < limit, let bytes = journal[at], let header = try? BatchHeader(bytes.bytes),
+            header.nextOffset <= limit
+        {
+            try append(header, bytes)
+        }
+    }
+
+    /// A control batch over offsets of which there is nothing.
+    private mutating func fill(to target: Int64) throws(IOError) {
+        guard let start = next, target > start else { return }
+        salvage.report(.gap(topic: topic, partition: Int(key.partition), offsets: start..<target))
+        while let at = next, at < target {
+            let count = Int(min(target - at, Int64(Int32.max)))
+            let timestamp = max(writer?.segment.maxTimestamp ?? 0, 0)
+            let batch = ControlBatch.spanning(count, timestamp: timestamp)
+            batch.bytes.assign(baseOffset: at, leaderEpoch: epoch + 1, at: 0)
+            let bytes = ByteSlice(batch.bytes)
+            guard let header = try? BatchHeader(bytes.bytes) else { return }
+            try append(header, bytes)
+        }
+    }
+
+    private mutating func open(at offset: Int64) throws(IOError) {
+        if let writer, offset - writer.segment.baseOffset <= Int64(Int32.max) { return }
+        try roll()
+        try JobRunner.makePartition(target, topic: key.topic, files)
+        writer = try SegmentWriter(
+            target, baseOffset: offset, interval: settings.indexIntervalBytes, files)
+    }
+
+    /// Ends the segment that is being written: the next batch begins another.
+    private mutating func roll() throws(IOError) {
+        guard var done = writer, done.segment.size > 0 else { return }
+        try done.finish()
+        done.close()
+        sealed.append(done.sealed(writtenAt: salvage.now.wallMilliseconds))
+        writer = nil
+    }
+
+    private mutating func finish() throws(IOError) -> PartitionManifest {
+        var manifest = PartitionManifest()
+        manifest.epoch = epoch
+        manifest.recovery = .start(of: next ?? 0)
+        if var last = writer {
+            try last.finish()
+            last.close()
+            manifest.recovery = last.segment.point(ceiling: 0)
+        }
+        manifest.recovery.ceiling = known?.recovery.ceiling ?? 0
+        manifest.sealed = sealed
+        let first = sealed.first?.baseOffset ?? manifest.recovery.baseOffset
+        manifest.logStart = min(max(first, known?.logStart ?? 0), manifest.recovery.offset)
+        if batches > 0 {
+            let metadata = try files.open(target + "/partition.metadata", .write)
+            defer { files.close(metadata) }
+            try files.sync(metadata)
+            try files.syncDirectory(target)
+        }
+        salvage.report(
+            .copied(
+                topic: topic, partition: Int(key.partition),
+                offsets: manifest.logStart..<manifest.recovery.offset, batches: batches, records: records))
+        return manifest
+    }
+}
