@@ -116,7 +116,9 @@ public struct JobRunner: Sendable {
     private func syncNames(_ segment: SegmentFile, _ parents: inout Set<String>) throws(IOError) {
         let parent = String(
             segment.directory[..<(segment.directory.lastIndex(of: "/") ?? segment.directory.endIndex)])
-        if parents.insert(parent).inserted { try files.syncDirectory(parent) }
+        // Noted when it has succeeded: a failure is the failure of every segment that relies on the name.
+        if !parents.contains(parent) { try files.syncDirectory(parent) }
+        parents.insert(parent)
         try files.syncDirectory(segment.directory)
     }
 
