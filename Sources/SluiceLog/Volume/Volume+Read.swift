@@ -2,7 +2,8 @@
 //
 // (1) What is answered stays readable: segments only grow, and a removed one keeps its bytes for whoever has
 // it open.
-// (2) Nothing beyond the high watermark is shown.
+// (2) Nothing beyond the high watermark is shown. (3) A view names files, and a compaction gives the names to
+// others. Whoever has read through one asks `isReplaced` after it: if so, what was read is of no use.
 
 /// A segment, and how much of it may be read.
 public struct SegmentView: Sendable {
@@ -25,6 +26,8 @@ public struct SegmentView: Sendable {
     /// A stretch that cannot be read.
     package var damage: DamagedRange?
     package var maxTimestamp: Int64
+    /// How often it had been compacted; above 0 its offsets have gaps.
+    package var generation: Int32 = 0
 }
 
 extension Volume {
@@ -73,6 +76,18 @@ extension Volume {
         return active(partition, partition.active.baseOffset)
     }
 
+    /// Whether compaction has put other bytes in the place of the view's since it was made: then what was
+    /// read, or why it could not be, counts for nothing, and a new view is to be asked for.
+    public func isReplaced(_ view: SegmentView, of number: Int) -> Bool {
+        guard partitions.indices.contains(number), let partition = partitions[number] else { return false }
+        guard view.baseOffset < partition.active.baseOffset,
+            let sealed = partition.sealed.last(where: { $0.baseOffset <= view.baseOffset }),
+            view.baseOffset < sealed.endOffset
+        else { return false }
+        return sealed.baseOffset != view.baseOffset || sealed.generation != view.generation
+            || partition.paths(of: sealed).suffix != view.paths.suffix
+    }
+
     /// The segment behind one that has been read to its end; nil when it was the last.
     public func segment(_ number: Int, after view: SegmentView) throws(LogError) -> SegmentView? {
         guard !view.isActive else { return nil }
@@ -116,11 +131,12 @@ extension Volume {
     private func sealed(_ partition: PartitionLog, _ index: Int) -> SegmentView {
         let segment = partition.sealed[index]
         return SegmentView(
-            paths: SegmentPaths(directory: partition.directory, baseOffset: segment.baseOffset),
+            paths: partition.paths(of: segment),
             baseOffset: segment.baseOffset, limit: segment.size, endOffset: segment.endOffset,
             logStart: partition.logStart, indexBytes: .max, timeBytes: segment.timeIndexSize,
             timeIndexCRC: segment.timeIndexCRC, isActive: false, hint: nil,
-            indexInterval: partition.settings.indexIntervalBytes, maxTimestamp: segment.maxTimestamp)
+            indexInterval: partition.settings.indexIntervalBytes, maxTimestamp: segment.maxTimestamp,
+            generation: segment.generation)
     }
 }
 
