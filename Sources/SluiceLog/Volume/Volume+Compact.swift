@@ -44,10 +44,11 @@ extension Volume {
     }
 
     mutating func takeCompact(now: Instant) -> CompactJob? {
-        guard !isCompactOut, !isSwapOut, failure == nil, closing == .open,
+        // What is being removed may have the name that a pass would write next.
+        guard !isCompactOut, !isSwapOut, removals.isEmpty, !isRemoveOut, failure == nil, closing == .open,
             now.monotonicNanoseconds >= compactAt
         else { return nil }
-        if let under = compaction, !mayGoOn(under) { giveUpCompaction() }
+        if endCompactionIfOver() { return nil }
         while compaction == nil, let number = compactReady.popFirst() {
             partitions[number]?.isCompactQueued = false
             if let plan = compactionPlan(number, now: now) {
@@ -107,6 +108,14 @@ extension Volume {
             hash: SipHash(storeID.high ^ id.low, storeID.low ^ id.high))
     }
 
+    /// Gives up the pass when there is nothing more for it to do. True when it did.
+    @discardableResult
+    mutating func endCompactionIfOver() -> Bool {
+        guard let under = compaction, !isCompactOut, !mayGoOn(under) else { return false }
+        giveUpCompaction()
+        return true
+    }
+
     private func mayGoOn(_ under: (number: Int, pass: Compaction)) -> Bool {
         guard let partition = partitions[under.number], partition.refusal == nil,
             partition.settings.isCompacted
@@ -157,7 +166,9 @@ extension Volume {
             giveUpCompaction(isQueued: false)
             tryCompactionLater(now: now, milliseconds: Self.compactionRetryMilliseconds)
         }
+        // Before the deletion of its topic goes on: the output is removed before the directory.
         if closing != .open || failure != nil { giveUpCompaction() }
+        endCompactionIfOver()
         settle(number)
     }
 

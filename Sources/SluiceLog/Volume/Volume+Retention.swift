@@ -132,10 +132,10 @@ extension PartitionLog {
         return sealed.last { $0.endOffset <= consumedFloor }?.endOffset
     }
 
-    /// Whether records wait in the active segment for a compaction longer than segment.ms says.
+    /// Whether records wait in the active segment for a compaction, and none has come for segment.ms.
     func activeDelaysCompaction(wall: Int64) -> Bool {
         guard settings.isCompacted, active.size > 0, !isRolling else { return false }
-        return isOlder(max(active.firstTimestamp, 0), than: settings.segmentMilliseconds, at: wall)
+        return isOlder(active.lastWrite, than: settings.segmentMilliseconds, at: wall)
     }
 
     private func isOlder(_ time: Int64, than age: Int64, at wall: Int64) -> Bool {

@@ -54,6 +54,7 @@ extension Volume {
             failQueue(number, .unknownTopic(name))
             answerCompactRequests(number, .failure(.unknownTopic(name)))
         }
+        endCompactionIfOver()
         if let first = numbers(of: id).first { continueLeaving(first) }
     }
 

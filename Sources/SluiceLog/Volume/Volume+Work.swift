@@ -51,7 +51,7 @@ extension PartitionLog {
             }
         }
         if settings.isCompacted, active.size > 0 {
-            consider(max(active.firstTimestamp, 0), plus: settings.segmentMilliseconds)
+            consider(active.lastWrite, plus: settings.segmentMilliseconds)
         }
         return earliest
     }
