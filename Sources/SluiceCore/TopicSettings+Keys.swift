@@ -39,8 +39,27 @@ extension TopicSettings {
             "The clock of the records' timestamps: the producer's, or the log's when it appends.")
         static let cleanupPolicy = Setting(
             "cleanup.policy", \.cleanupPolicy, default: .delete, .none,
-            .words(CleanupPolicy.allCases, refused: noCompaction),
-            "What becomes of old records; delete: closed segments go, by age and by size.")
+            .wordSet([("compact", .compact), ("delete", .delete)]),
+            "What becomes of old records; delete: closed segments go, by age and by size; compact: of each "
+                + "key the last record stays.")
+        static let deleteRetention = Setting(
+            "delete.retention.ms", \.deleteRetentionMilliseconds, default: day, .milliseconds,
+            .integer(0...Int64.max),
+            "How long a compacted topic keeps a null value after it has deleted what the key had before.")
+        static let dirtyRatio = Setting(
+            "min.cleanable.dirty.ratio", \.minCleanableDirtyRatio, default: 0.5, .none, .fraction,
+            "The share of a partition's closed segments that must be new before they are compacted.")
+        static let compactionLag = Setting(
+            "min.compaction.lag.ms", \.minCompactionLagMilliseconds, default: 0, .milliseconds,
+            .integer(0...Int64.max),
+            "The age below which a record is not compacted away.")
+        static let retention = Setting(
+            "sluice.retention", \.retention, default: .timeAndSize, .none, .words(RetentionRule.allCases),
+            "What lets a closed segment go; until-consumed: that all groups of sluice.retention.groups have "
+                + "committed past it, and then retention.ms and retention.bytes delete nothing.")
+        static let retentionGroups = Setting(
+            "sluice.retention.groups", \.retentionGroups, default: [], .none, .names,
+            "The groups that until-consumed retention waits for; it needs one at least.")
         static let durability = Setting(
             "sluice.durability", \.durability, default: .durable, .none,
             .words(DurabilityLevel.allCases),
@@ -50,16 +69,11 @@ extension TopicSettings {
         /// Every setting, in the order in which they are described.
         package static let all: [any SettingKey] = [
             retentionTime, retentionBytes, segmentBytes, segmentTime, indexInterval, maxMessage, compression,
-            timestampType, cleanupPolicy, durability,
+            timestampType, cleanupPolicy, deleteRetention, dirtyRatio, compactionLag, retention,
+            retentionGroups, durability,
         ]
 
         private static let day: Int64 = 86_400_000
-
-        /// Texts that are right in Kafka, and why they are refused here.
-        private static let noCompaction = Dictionary(
-            uniqueKeysWithValues: ["compact", "compact,delete", "delete,compact"].map {
-                ($0, "compaction is not supported")
-            })
 
         /// The table as Markdown, for `Docs/`.
         package static var markdown: String {
@@ -148,58 +162,4 @@ struct Setting<Value: Hashable & Sendable>: SettingKey {
     private func refusal(of text: String, note: String? = nil) -> SettingsError {
         .badValue(key: name, value: text, accepted: accepted, note: note ?? format.refused[text])
     }
-}
-
-/// How a type of value is written as text, and which texts are values.
-struct SettingFormat<Value: Sendable>: Sendable {
-    let accepted: String
-    /// Texts that someone has reason to expect to work, and why they do not.
-    var refused: [String: String] = [:]
-    let parse: @Sendable (String) -> Value?
-    let print: @Sendable (Value) -> String
-}
-
-extension SettingFormat where Value == Int64 {
-    static func integer(_ range: ClosedRange<Int64>) -> Self {
-        Self(
-            accepted: describe(range),
-            parse: { text in Int64(text).flatMap { range.contains($0) ? $0 : nil } },
-            print: { String($0) })
-    }
-}
-
-extension SettingFormat where Value == Int64? {
-    /// An integer, or -1 for none.
-    static func integerOrNone(_ range: ClosedRange<Int64>) -> Self {
-        Self(
-            accepted: "-1 (no limit), " + describe(range),
-            parse: { text in
-                switch Int64(text) {
-                case -1: .some(nil)
-                case let number? where range.contains(number): number
-                default: nil
-                }
-            },
-            print: { $0.map { String($0) } ?? "-1" })
-    }
-}
-
-extension SettingFormat where Value: Hashable {
-    /// One of some words. Each value has one.
-    static func words(_ words: [(word: String, value: Value)], refused: [String: String] = [:]) -> Self {
-        Self(
-            accepted: words.map(\.word).joined(separator: ", "), refused: refused,
-            parse: { text in words.first { $0.word == text }?.value },
-            print: { value in words.first { $0.value == value }?.word ?? "" })
-    }
-
-    /// One of the words of an enumeration.
-    static func words(_ cases: [Value], refused: [String: String] = [:]) -> Self
-    where Value: RawRepresentable<String> {
-        words(cases.map { ($0.rawValue, $0) }, refused: refused)
-    }
-}
-
-private func describe(_ range: ClosedRange<Int64>) -> String {
-    range.upperBound == .max ? "\(range.lowerBound) or more" : "\(range.lowerBound) to \(range.upperBound)"
 }

@@ -14,6 +14,12 @@ extension TopicSettings {
         log.maxMessageBytes = Int(maxMessageBytes)
         log.isDurable = durability == .durable
         log.usesLogAppendTime = timestampType == .logAppendTime
+        log.isDeleted = cleanupPolicy.contains(.delete)
+        log.isCompacted = cleanupPolicy.contains(.compact)
+        log.deleteRetentionMilliseconds = deleteRetentionMilliseconds
+        log.minDirtyRatio = minCleanableDirtyRatio
+        log.minCompactionLagMilliseconds = minCompactionLagMilliseconds
+        log.isUntilConsumed = retention == .untilConsumed
         return log
     }
 }

@@ -29,6 +29,16 @@ package struct TopicSettings: Hashable, Sendable {
     package var timestampType: TimestampType = Keys.timestampType.standard
     /// What becomes of old records. Kafka: cleanup.policy.
     package var cleanupPolicy: CleanupPolicy = Keys.cleanupPolicy.standard
+    /// Milliseconds that a tombstone stays after its key was cleaned. Kafka: delete.retention.ms.
+    package var deleteRetentionMilliseconds: Int64 = Keys.deleteRetention.standard
+    /// The share of a log that is to be dirty before it is compacted. Kafka: min.cleanable.dirty.ratio.
+    package var minCleanableDirtyRatio: Double = Keys.dirtyRatio.standard
+    /// Milliseconds in which a record is not compacted away. Kafka: min.compaction.lag.ms.
+    package var minCompactionLagMilliseconds: Int64 = Keys.compactionLag.standard
+    /// What retention waits for. sluice.retention.
+    package var retention: RetentionRule = Keys.retention.standard
+    /// The groups that it waits for. sluice.retention.groups.
+    package var retentionGroups: [String] = Keys.retentionGroups.standard
     /// The least that an acknowledgement promises, and what readers see. sluice.durability.
     package var durability: DurabilityLevel = Keys.durability.standard
 
@@ -63,6 +73,11 @@ package struct TopicSettings: Hashable, Sendable {
     /// Throws for the first setting, in the order of the table, that is out of its range.
     package func validate() throws(SettingsError) {
         for key in Keys.all { try key.validate(in: self) }
+        if retention == .untilConsumed, retentionGroups.isEmpty {
+            throw .badValue(
+                key: Keys.retentionGroups.name, value: "", accepted: Keys.retentionGroups.accepted,
+                note: "until-consumed retention waits for groups, and none is named")
+        }
     }
 
     private static func key(_ name: String, value: String) throws(SettingsError) -> any SettingKey {
@@ -81,9 +96,22 @@ package enum CompressionType: String, CaseIterable, Sendable {
 }
 
 /// What becomes of old records. Kafka: cleanup.policy.
-package enum CleanupPolicy: String, CaseIterable, Sendable {
+package struct CleanupPolicy: OptionSet, Hashable, Sendable {
+    package var rawValue: UInt8
+    package init(rawValue: UInt8) { self.rawValue = rawValue }
+
     /// Whole segments go, by age and by size.
-    case delete
+    package static let delete = CleanupPolicy(rawValue: 1)
+    /// Of each key the last record stays.
+    package static let compact = CleanupPolicy(rawValue: 2)
+}
+
+/// When retention may delete a segment.
+package enum RetentionRule: String, CaseIterable, Sendable {
+    /// By retention.ms and retention.bytes.
+    case timeAndSize = "time-and-size"
+    /// When all groups of sluice.retention.groups have consumed it, and only then.
+    case untilConsumed = "until-consumed"
 }
 
 /// What an acknowledgement promises at least, and from when on a record is visible.

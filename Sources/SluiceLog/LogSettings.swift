@@ -19,6 +19,18 @@ public struct LogSettings: Sendable, Hashable {
     public var isDurable = true
     /// Kafka: message.timestamp.type=LogAppendTime.
     public var usesLogAppendTime = false
+    /// Kafka: cleanup.policy has `delete`: segments go by age and by size.
+    public var isDeleted = true
+    /// Kafka: cleanup.policy has `compact`: of each key the last record stays.
+    public var isCompacted = false
+    /// Kafka: delete.retention.ms.
+    public var deleteRetentionMilliseconds: Int64 = 86_400_000
+    /// Kafka: min.cleanable.dirty.ratio.
+    public var minDirtyRatio = 0.5
+    /// Kafka: min.compaction.lag.ms.
+    public var minCompactionLagMilliseconds: Int64 = 0
+    /// sluice.retention=until-consumed: segments go below the consumed floor, and not otherwise.
+    public var isUntilConsumed = false
 
     public init() {}
 }
@@ -44,6 +56,12 @@ public struct VolumeConfiguration: Sendable {
     public var writeBytes = 1 << 20
     /// How far ahead of the end offsets are promised on a `written` topic.
     public var ceilingStep: Int64 = 65_536
+    /// Memory of one compaction: its map of keys has seven eighths of it. One runs at a time.
+    public var compactionMemoryBytes = 32 << 20
+    /// Bytes that compaction reads and writes in a second; 0: as many as it can.
+    public var compactionBytesPerSecond: Int64 = 50 << 20
+    /// Bytes that one job of a compaction reads and writes, before the thread looks for other work.
+    public var compactionSliceBytes = 1 << 20
 
     public init() {}
 }

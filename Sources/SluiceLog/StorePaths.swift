@@ -32,21 +32,43 @@ package struct StorePaths: Sendable {
 /// The files of one segment. Kafka: the base offset in 20 digits.
 package struct SegmentPaths: Sendable {
     package var stem: String
+    /// Behind the names of a compacted segment's files until they take the place of the old ones: `.7`.
+    package var suffix = ""
+
     package init(directory: String, baseOffset: Int64) {
         stem = "\(directory)/\(StorePaths.padded(baseOffset, to: 20))"
     }
-    package var log: String { stem + ".log" }
-    package var index: String { stem + ".index" }
-    package var timeIndex: String { stem + ".timeindex" }
+
+    /// The files of a compacted segment before they are renamed.
+    package init(directory: String, baseOffset: Int64, generation: Int32) {
+        self.init(directory: directory, baseOffset: baseOffset)
+        suffix = ".\(generation)"
+    }
+
+    package var log: String { stem + ".log" + suffix }
+    package var index: String { stem + ".index" + suffix }
+    package var timeIndex: String { stem + ".timeindex" + suffix }
     package var all: [String] { [log, index, timeIndex] }
 
-    /// The base offset and the kind (`log`, `index`, `timeindex`) of a file of that name; nil when it is not
-    /// a segment's.
-    package static func parse(_ name: String) -> (baseOffset: Int64, kind: Substring)? {
-        let parts = name.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
-        guard parts.count == 2, parts[0].utf8.count == 20, let base = Int64(parts[0]), base >= 0,
+    /// What a name says when it is one of a segment's; nil when it is not.
+    package static func parse(_ name: String) -> SegmentName? {
+        let parts = name.split(separator: ".", omittingEmptySubsequences: false)
+        guard (2...3).contains(parts.count), parts[0].utf8.count == 20, let base = Int64(parts[0]), base >= 0,
             ["log", "index", "timeindex"].contains(parts[1])
         else { return nil }
-        return (base, parts[1])
+        guard parts.count == 3 else { return SegmentName(baseOffset: base, kind: parts[1], generation: nil) }
+        guard let generation = Int32(parts[2]), generation > 0, "\(generation)" == parts[2] else {
+            return nil
+        }
+        return SegmentName(baseOffset: base, kind: parts[1], generation: generation)
     }
+}
+
+/// The name of a segment's file, taken apart.
+package struct SegmentName {
+    package var baseOffset: Int64
+    /// `log`, `index` or `timeindex`.
+    package var kind: Substring
+    /// Of a compacted segment that has not taken its place yet.
+    package var generation: Int32?
 }

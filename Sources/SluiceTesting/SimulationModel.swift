@@ -17,6 +17,8 @@ struct SimulatedSubmission {
     var producer: UInt32
     var count: Int
     var acks: Acks
+    /// Of each record; nil is none.
+    var keys: [UInt8?] = []
     /// Which atomic write it is a part of, and which part.
     var group: Int?
     var part = 0
@@ -53,6 +55,8 @@ struct SimulatedPartition {
     var startRequested: Int64 = 0
     /// The greatest end that was seen or acknowledged.
     var knownEnd: Int64 = 0
+    /// The last tombstone of each key that was submitted.
+    var tombstones: [UInt8: UInt64] = [:]
     /// Whether the volume said that it writes there no more.
     var isStopped = false
 }
@@ -70,6 +74,8 @@ struct SimulatedTopic {
     var possibleSettings: [LogSettings] = []
     var mostPartitions: Int
     var hadRetention = false
+    /// It is, or was, compacted.
+    var hadCompaction = false
     /// Its durability has changed since the opening: for a while less may be visible than was.
     var hasChangedLevel = false
 
@@ -84,13 +90,18 @@ enum SimulatedRequest {
     case addPartitions(Int, Int)
     case delete(Int)
     case deleteRecords(Int, Int64)
+    case compact(Int)
 }
 
 extension LogSettings {
     /// As a topic's settings in the manifest.
     package var simulatedText: [TopicRecord.Setting] {
         let values: [(String, Int64)] = [
+            ("compact", isCompacted ? 1 : 0), ("consumed", isUntilConsumed ? 1 : 0),
+            ("delete", isDeleted ? 1 : 0), ("delete.ms", deleteRetentionMilliseconds),
+            ("dirty", Int64(minDirtyRatio * 100)),
             ("durable", isDurable ? 1 : 0), ("index", indexIntervalBytes),
+            ("lag", minCompactionLagMilliseconds),
             ("logtime", usesLogAppendTime ? 1 : 0),
             ("max", Int64(maxMessageBytes)), ("retention.bytes", retentionBytes ?? -1),
             ("retention.ms", retentionMilliseconds ?? -1), ("segment.bytes", segmentBytes),
@@ -105,6 +116,12 @@ extension LogSettings {
         for setting in text {
             guard let value = Int64(setting.value) else { continue }
             switch setting.key {
+            case "compact": isCompacted = value == 1
+            case "consumed": isUntilConsumed = value == 1
+            case "delete": isDeleted = value == 1
+            case "delete.ms": deleteRetentionMilliseconds = value
+            case "dirty": minDirtyRatio = Double(value) / 100
+            case "lag": minCompactionLagMilliseconds = value
             case "durable": isDurable = value == 1
             case "index": indexIntervalBytes = value
             case "logtime": usesLogAppendTime = value == 1

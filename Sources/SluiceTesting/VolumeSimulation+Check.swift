@@ -50,7 +50,8 @@ extension VolumeSimulation {
                 partitions[index].isStopped = true
             }
         case .storeStopped: isFailed = true
-        case .removalFailed, .segmentsRemoved, .recordsUnreadable: break
+        case .compacted: compactions += 1
+        case .removalFailed, .segmentsRemoved, .recordsUnreadable, .compactionFailed: break
         }
     }
 
@@ -165,16 +166,42 @@ extension VolumeSimulation {
             try saw(record, at: offset, in: index, topic.isSurelyDurable ? .durable : .written)
         }
         let offsets = Set(found.map(\.offset))
+        let lastOfKeys = lastOffsets(found)
         for (offset, entry) in partitions[index].entries
         where offset >= range.lowerBound && entry.safety >= needed {
             // Where a topic has become durable, what was visible may have to wait for a sync.
             if offset >= range.upperBound, entry.safety == .written, topic.hasChangedLevel { continue }
+            if topic.hadCompaction, mayBeCompacted(entry.record, at: offset, in: known, lastOfKeys) {
+                continue
+            }
             try check(
                 offsets.contains(offset), entry.safety == .durable ? 1 : 2,
                 "\(Self.name(entry.record)) is not at offset \(offset) of partition \(index), which is \(range)"
             )
         }
         return present
+    }
+
+    private func key(of record: UInt64) -> UInt8? {
+        submissions[Int(record >> 16)].keys[Int(record & 0xFFFF)]
+    }
+
+    /// The last offset of each key among some records.
+    private func lastOffsets(_ found: [(offset: Int64, record: UInt64)]) -> [UInt8: Int64] {
+        var last: [UInt8: Int64] = [:]
+        for (offset, record) in found {
+            if let key = key(of: record) { last[key] = max(last[key] ?? -1, offset) }
+        }
+        return last
+    }
+
+    /// Whether compaction may take a record.
+    private func mayBeCompacted(
+        _ record: UInt64, at offset: Int64, in partition: SimulatedPartition, _ last: [UInt8: Int64]
+    ) -> Bool {
+        guard let key = key(of: record) else { return true }
+        if let later = last[key], later > offset { return true }
+        return partition.tombstones[key].map { $0 >= record } ?? false
     }
 
     /// All records of a partition that can be seen.
@@ -229,7 +256,7 @@ extension VolumeSimulation {
                 let batch = try DecodedBatch(
                     ByteSlice(buffer, start: position, count: header.totalBytes), with: &codecs,
                     maxBytes: 1 << 20)
-                guard header.baseOffset == next else {
+                guard header.baseOffset == next || (view.generation > 0 && header.baseOffset > next) else {
                     fault = "\(view.paths.log) goes on at \(header.baseOffset), not \(next)"
                     return start
                 }
@@ -238,8 +265,10 @@ extension VolumeSimulation {
                 guard !header.isControl else { continue }
                 var cursor = batch.cursor
                 while cursor.next() {
-                    guard cursor.offset >= start, let value = cursor.value else { continue }
-                    let record = value.loadUnaligned(as: UInt64.self).bigEndian
+                    guard cursor.offset >= start else { continue }
+                    let bytes = cursor.value?.loadUnaligned(as: UInt64.self).bigEndian
+                    let header = bytes == nil ? cursor.headers.first?.value : nil
+                    let record = bytes ?? (header ?? []).reduce(0) { $0 << 8 | UInt64($1) }
                     found.append((cursor.offset, record))
                 }
             } catch {
@@ -318,7 +347,7 @@ extension VolumeSimulation {
     /// Whether a batch that is not there may have been there and been deleted.
     private func isMaybeDeleted(_ id: Int) -> Bool {
         let partition = partitions[submissions[id].partition]
-        return topics[partition.topic].phase != .alive
+        return topics[partition.topic].phase != .alive || topics[partition.topic].hadCompaction
             || partition.startAcknowledged > submissions[id].knownEnd
     }
 

@@ -5,7 +5,8 @@ internal import SluiceLog
 /// The kinds of steps; how often each is taken differs from run to run.
 enum Step: Int, CaseIterable {
     case submit, submitAtomic, take, run, finish, look
-    case wait, retain, deleteRecords, createTopic, configureTopic, addPartitions, deleteTopic
+    case wait, retain, compact, moveFloor, deleteRecords, createTopic, configureTopic, addPartitions,
+        deleteTopic
     case close, die, armCrash
 
     var weight: Int {
@@ -14,8 +15,9 @@ enum Step: Int, CaseIterable {
         case .take, .run, .finish: 20
         case .submitAtomic: 5
         case .look, .wait: 3
+        case .compact: 3
         case .retain, .deleteRecords, .configureTopic: 2
-        case .createTopic, .addPartitions, .deleteTopic: 1
+        case .createTopic, .addPartitions, .deleteTopic, .moveFloor: 1
         case .close, .die, .armCrash: 2
         }
     }
@@ -40,10 +42,13 @@ extension VolumeSimulation {
         case .look: try checkAll()
         case .wait: clock.advance(by: .milliseconds(random.pick([1, 20, 60, 200, 1500])))
         case .retain:
-            guard topics.contains(where: { $0.phase == .alive && $0.hadRetention }) else { return }
+            guard topics.contains(where: { $0.phase == .alive && ($0.hadRetention || $0.hadCompaction) })
+            else { return }
             note("retention")
             store?.volume.enforceRetention(wall: clock.now.wallMilliseconds)
             try drain()
+        case .compact: try compact()
+        case .moveFloor: try moveFloor()
         case .deleteRecords: try deleteRecords()
         case .createTopic: try createTopic()
         case .configureTopic: try configureTopic()
@@ -165,17 +170,32 @@ extension VolumeSimulation {
         }
     }
 
-    /// A batch whose records say which they are.
+    /// A batch whose records say which they are: in the value, or in a header where that is null.
     private func batch(_ id: Int, padding: Int) -> PreparedBatch {
+        let partition = submissions[id].partition
+        let isCompacted = topics[partitions[partition].topic].hadCompaction
         for index in 0..<submissions[id].count {
+            let key: UInt8? = random.chance(isCompacted ? 0.95 : 0.5) ? UInt8(random.below(5)) : nil
+            submissions[id].keys.append(key)
             var value: [UInt8] = []
             let record = UInt64(id) << 16 | UInt64(index)
             for shift in stride(from: 56, through: 0, by: -8) {
                 value.append(UInt8(truncatingIfNeeded: record >> UInt64(shift)))
             }
-            value.append(contentsOf: repeatElement(UInt8(truncatingIfNeeded: id), count: padding))
-            let fits = builder.append(
-                timestamp: clock.now.wallMilliseconds, key: nil, value: value.span.bytes)
+            var fits = false
+            if let key, random.chance(0.2) {
+                partitions[partition].tombstones[key] = record
+                let headers = [RecordHeader(key: "id", value: value)]
+                fits = builder.append(
+                    timestamp: clock.now.wallMilliseconds, key: [key].span.bytes, value: nil, headers: headers
+                )
+            } else {
+                value.append(contentsOf: repeatElement(UInt8(truncatingIfNeeded: id), count: padding))
+                let bytes = key.map { [$0] } ?? []
+                fits = builder.append(
+                    timestamp: clock.now.wallMilliseconds, key: key == nil ? nil : bytes.span.bytes,
+                    value: value.span.bytes)
+            }
             assert(fits)
         }
         let sealed = builder.seal(random.chance(0.2) ? .lz4 : .none, with: &codecs)

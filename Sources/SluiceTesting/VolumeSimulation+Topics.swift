@@ -14,6 +14,12 @@ extension VolumeSimulation {
         if random.chance(0.25) { settings.retentionMilliseconds = random.pick([50, 2000]) }
         if random.chance(0.25) { settings.retentionBytes = Int64(random.pick([0, 1000, 4000])) }
         if random.chance(0.1) { settings.maxMessageBytes = 600 }
+        settings.isCompacted = random.chance(0.4)
+        settings.isDeleted = !settings.isCompacted || random.chance(0.3)
+        settings.deleteRetentionMilliseconds = random.pick([0, 100, 10_000_000])
+        settings.minDirtyRatio = random.pick([0, 0.5])
+        settings.minCompactionLagMilliseconds = random.pick([0, 0, 200])
+        settings.isUntilConsumed = random.chance(0.15)
         return settings
     }
 
@@ -49,6 +55,7 @@ extension VolumeSimulation {
         topics.append(SimulatedTopic(id: id, name: name, settings: settings, mostPartitions: count))
         let index = topics.count - 1
         topics[index].hadRetention = settings.hasRetention
+        topics[index].hadCompaction = settings.isCompacted
         let isTaken = try ask(.create(index)) { request throws(LogError) in
             try store?.volume.createTopic(
                 name, id: id, partitions: count, settings: settings.simulatedText, log: settings,
@@ -63,6 +70,7 @@ extension VolumeSimulation {
         let settings = drawSettings()
         topics[index].possibleSettings.append(settings)
         topics[index].hadRetention = topics[index].hadRetention || settings.hasRetention
+        topics[index].hadCompaction = topics[index].hadCompaction || settings.isCompacted
         if settings.isDurable != topics[index].settings.isDurable { topics[index].hasChangedLevel = true }
         let isTaken = try ask(.configure(index, settings)) { request throws(LogError) in
             try store?.volume.configureTopic(
@@ -107,6 +115,40 @@ extension VolumeSimulation {
         try drain()
     }
 
+    func compact() throws(SimulationViolation) {
+        let usable = partitions.indices.filter { topics[partitions[$0].topic].phase == .alive }
+        guard !usable.isEmpty else { return }
+        let partition = random.pick(usable)
+        guard let number = number(partition) else { return }
+        _ = try ask(.compact(partition)) { request throws(LogError) in
+            try store?.volume.compact(number, rollBytes: random.pick([1, 1, 1000]), request: request)
+        }
+        try drain()
+    }
+
+    /// Tells that records were consumed; of a topic that does not wait for that nothing goes.
+    func moveFloor() throws(SimulationViolation) {
+        let usable = partitions.indices.filter { topics[partitions[$0].topic].phase == .alive }
+        guard !usable.isEmpty else { return }
+        let partition = random.pick(usable)
+        guard let number = number(partition), let range = try? store?.volume.offsets(number) else { return }
+        let offset = range.lowerBound + Int64(random.within(0...range.count))
+        let topic = topics[partitions[partition].topic]
+        note("consumed \(partition) to \(offset)")
+        if topic.settings.isUntilConsumed || topic.possibleSettings.contains(where: \.isUntilConsumed) {
+            partitions[partition].startRequested = max(partitions[partition].startRequested, offset)
+        } else {
+            // It stays with the volume, should the topic begin to wait for it.
+            topics[partitions[partition].topic].hadRetention = true
+        }
+        do throws(LogError) {
+            try store?.volume.setConsumedFloor(number, to: offset)
+        } catch {
+            note("refused: \(error)")
+        }
+        try drain()
+    }
+
     /// Makes the partitions of a topic known to the model.
     func adopt(_ topic: Int, partitions count: Int) {
         while topics[topic].partitions.count < count {
@@ -141,6 +183,7 @@ extension VolumeSimulation {
         case .delete(let topic): topics[topic].phase = .gone
         case .deleteRecords(let partition, let offset):
             partitions[partition].startAcknowledged = max(partitions[partition].startAcknowledged, offset)
+        case .compact: break
         }
     }
 
@@ -158,13 +201,15 @@ extension VolumeSimulation {
             var isThere = store?.volume.topic(topics[topic].name)?.id == topics[topic].id
             if case .io = error {} else { isThere = false }
             topics[topic].phase = isThere ? .alive : .deleting
-        case .addPartitions, .deleteRecords: break
+        case .addPartitions, .deleteRecords, .compact: break
         }
     }
 }
 
 extension LogSettings {
-    var hasRetention: Bool { retentionMilliseconds != nil || retentionBytes != nil }
+    var hasRetention: Bool {
+        isDeleted && !isUntilConsumed && (retentionMilliseconds != nil || retentionBytes != nil)
+    }
 }
 
 extension SimulatedRequest {
@@ -175,6 +220,7 @@ extension SimulatedRequest {
             "configure topic \(topic): \(settings.simulatedText.map { "\($0.key)=\($0.value)" })"
         case .addPartitions(let topic, let total): "\(total) partitions of topic \(topic)"
         case .delete(let topic): "delete topic \(topic)"
+        case .compact(let partition): "compact partition \(partition)"
         case .deleteRecords(let partition, let offset): "delete partition \(partition) before \(offset)"
         }
     }

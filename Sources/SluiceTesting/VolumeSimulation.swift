@@ -18,7 +18,8 @@
 //  answered once, unless the process died. (9) On a whole machine, everything is answered, appends succeed,
 //  and a close comes to its end. (10) The catalogue is as it was acknowledged. (11) A store that was closed
 //  has nothing to be mended, and a deep verification finds nothing. (12) A segment's file holds whole batches
-//  and nothing else.
+//  and nothing else. (13) Compaction takes from (1) and (2) only a record that has no key, or of whose key
+//  there is a later one, or was a tombstone.
 
 internal import SluiceLog
 
@@ -58,6 +59,8 @@ public struct SimulationOutcome: Sendable, Hashable {
     public var batches: Int
     /// Openings of the store that came to their end.
     public var openings: Int
+    /// Passes of compaction that came to their end.
+    public var compactions: Int
 }
 
 /// A run of the volume on a simulated machine.
@@ -103,6 +106,7 @@ public final class VolumeSimulation {
 
     var step = 0
     var openings = 0
+    var compactions = 0
     var hash: UInt64 = 0xCBF2_9CE4_8422_2325
     var operations: [String] = []
     /// Told each operation as it is noted.
@@ -133,7 +137,8 @@ public final class VolumeSimulation {
         }
         try finish()
         return SimulationOutcome(
-            traceHash: hash, steps: step, batches: submissions.count, openings: openings)
+            traceHash: hash, steps: step, batches: submissions.count, openings: openings,
+            compactions: compactions)
     }
 
     private func drawMachine() {
@@ -143,6 +148,9 @@ public final class VolumeSimulation {
         configuration.openFiles = random.pick([2, 3, 8, 64])
         configuration.manifestBytes = Int64(random.pick([1024, 4096, 1 << 20]))
         configuration.writeBytes = random.pick([512, 4096, 1 << 20])
+        configuration.compactionMemoryBytes = random.pick([60, 200, 4096, 1 << 20])
+        configuration.compactionBytesPerSecond = random.pick([0, 0, 20_000])
+        configuration.compactionSliceBytes = random.pick([1, 500, 4096, 1 << 20])
         configuration.ceilingStep = Int64(random.pick([2, 16, 1000]))
         if random.chance(0.5) {
             policy = .drawn(from: &random)

@@ -10,6 +10,8 @@ import Testing
         "retention.ms": "-1", "retention.bytes": "0", "segment.bytes": "4096", "segment.ms": "1",
         "index.interval.bytes": "0", "max.message.bytes": "8388608", "compression.type": "zstd",
         "message.timestamp.type": "LogAppendTime", "sluice.durability": "written",
+        "cleanup.policy": "compact,delete", "delete.retention.ms": "1", "min.cleanable.dirty.ratio": "0.25",
+        "min.compaction.lag.ms": "1", "sluice.retention": "until-consumed", "sluice.retention.groups": "a,b",
     ]
 
     @Test func `every property has a row and every row a property of its own`() throws {
@@ -30,6 +32,9 @@ import Testing
         #expect(
             defaults == [
                 "retention.ms": "604800000", "retention.bytes": "-1", "segment.bytes": "134217728",
+                "delete.retention.ms": "86400000", "min.cleanable.dirty.ratio": "0.5",
+                "min.compaction.lag.ms": "0", "sluice.retention": "time-and-size",
+                "sluice.retention.groups": "",
                 "segment.ms": "604800000", "index.interval.bytes": "4096", "max.message.bytes": "1048576",
                 "compression.type": "producer", "message.timestamp.type": "CreateTime",
                 "cleanup.policy": "delete",
@@ -62,7 +67,12 @@ import Testing
             ["none", "LZ4", ""]
         ),
         ("message.timestamp.type", ["CreateTime", "LogAppendTime"], ["createTime"]),
-        ("cleanup.policy", ["delete"], ["compact", "compact,delete", "none"]),
+        ("cleanup.policy", ["delete", "compact", "compact,delete"], ["none", "", "compact,", "Compact"]),
+        ("delete.retention.ms", ["0", "86400000"], ["-1", "1d"]),
+        ("min.cleanable.dirty.ratio", ["0.0", "0.5", "1.0"], ["-0.1", "1.1", "nan", "half"]),
+        ("min.compaction.lag.ms", ["0", "1"], ["-1"]),
+        ("sluice.retention", ["time-and-size"], ["until", ""]),
+        ("sluice.retention.groups", ["", "a", "a,b-c"], [",", "a,,b", "a,a"]),
         ("sluice.durability", ["durable", "written"], ["all"]),
     ])
     func `a range ends where it says`(key: String, good: [String], bad: [String]) throws {
@@ -87,7 +97,8 @@ import Testing
         expectReason("7d", for: "retention.ms", "accepted: -1 (no limit), 0 or more ms")
         expectReason(
             "none", for: "compression.type", "accepted: producer, uncompressed, gzip, snappy, lz4, zstd")
-        expectReason("compact", for: "cleanup.policy", "compaction is not supported; accepted: delete")
+        expectReason(
+            "none", for: "cleanup.policy", "accepted: compact, delete or several with commas")
     }
 
     @Test(arguments: [
@@ -124,6 +135,23 @@ import Testing
                 try TopicSettings(properties: ["segment.ms": "0", "a": "1", "zz": "2"])
             }
         }
+    }
+
+    @Test func `policies are written in one order, however they were`() throws {
+        let settings = try TopicSettings(properties: ["cleanup.policy": "delete, compact"])
+        #expect(settings.cleanupPolicy == [.compact, .delete])
+        #expect(settings.properties == ["cleanup.policy": "compact,delete"])
+        #expect(settings.log.isCompacted && settings.log.isDeleted)
+    }
+
+    @Test func `until-consumed retention needs a group`() throws {
+        var settings = try TopicSettings(properties: ["sluice.retention": "until-consumed"])
+        let error = #expect(throws: SettingsError.self) { try settings.validate() }
+        #expect(error?.key == "sluice.retention.groups")
+        try settings.set(key: "sluice.retention.groups", value: "billing, search")
+        #expect(settings.retentionGroups == ["billing", "search"])
+        try settings.validate()
+        #expect(settings.log.isUntilConsumed)
     }
 
     @Test func `an assigned value out of range is found by validate`() {

@@ -16,13 +16,24 @@ import Testing
     private static let point = RecoveryPoint(
         baseOffset: 9, position: 400, offset: 12, batches: 2, maxTimestamp: 90, firstTimestamp: 85, crc: 5,
         ceiling: 65_536)
+    private static var swap: SegmentSwap {
+        var compacted = sealed
+        compacted.size = 300
+        compacted.batches = 2
+        compacted.generation = 3
+        var point = CleaningPoint()
+        point.generation = 3
+        point.firstDirty = 9
+        point.damagedEnd = 2
+        return SegmentSwap(removed: [0, 5], added: [compacted], point: point)
+    }
 
     static let records: [ManifestRecord] = [
         .opened(bootID: "boot", wallMilliseconds: 5, journalFloor: 6), .topicCreated(topic),
         .topicConfigured(topic.id, [TopicRecord.Setting(key: "c", value: "d")]),
         .partitionsAdded(topic.id, total: 4), .rolled(key, sealed), .recoveryPoint(key, point),
         .logStart(key, 4),
-        .leaderEpoch(key, 2), .damaged(key, below: 400),
+        .leaderEpoch(key, 2), .damaged(key, below: 400), .swapped(key, swap),
         .restarted(PartitionKey(topic: topic.id, partition: 2), at: 50),
         .topicCreated(TopicRecord(id: UniqueID(high: 3, low: 4), name: "old", partitions: 1, settings: [])),
         .topicDeleted(UniqueID(high: 3, low: 4)), .closed(wallMilliseconds: 9),
@@ -78,12 +89,34 @@ import Testing
             .rolled(nobody, Self.sealed), .recoveryPoint(nobody, Self.point), .logStart(nobody, 3),
             .leaderEpoch(nobody, 1), .restarted(nobody, at: 4), .damaged(nobody, below: 3),
             .topicConfigured(nobody.topic, []), .partitionsAdded(nobody.topic, total: 3),
-            .topicDeleted(nobody.topic), .topicForgotten(nobody.topic),
+            .topicDeleted(nobody.topic), .topicForgotten(nobody.topic), .swapped(nobody, Self.swap),
         ] {
             var state = Self.state
             state.apply(record)
             #expect(state == Self.state, "\(record.words)")
         }
+    }
+
+    @Test func `a swap adds nothing that has been deleted meanwhile`() {
+        var state = Self.state
+        state.apply(.logStart(Self.key, 9))
+        state.apply(.swapped(Self.key, Self.swap))
+        #expect(state.partitions[Self.key]?.sealed == [])
+    }
+
+    @Test func `a swap is these bytes`() {
+        var writer = BinaryWriter()
+        Self.swap.encode(into: &writer)
+        let golden: [UInt8] =
+            [0, 0, 0, 3]  // generation
+            + [0, 0, 0, 0, 0, 0, 0, 9]  // first dirty offset
+            + [0, 0, 0, 0, 0, 0, 0, 2]  // damaged end
+            + [0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5]  // two that go
+            + [0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9]  // one that comes: base and end
+            + [0, 0, 0, 0, 0, 0, 1, 44, 0, 0, 0, 0, 0, 0, 0, 2]  // size, batches
+            + [0, 0, 0, 0, 0, 0, 0, 77, 0, 0, 0, 0, 0, 0, 0, 78, 0, 0, 0, 79]  // times, CRC
+            + [0, 0, 0, 0, 0, 0, 0, 12, 0, 0, 0, 80, 0, 0, 0, 3]  // time index, generation
+        #expect(writer.bytes == golden)
     }
 
     // MARK: Files

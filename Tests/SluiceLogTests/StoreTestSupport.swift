@@ -116,6 +116,12 @@ final class TestStore {
         }
     }
 
+    /// A number that no batch and no request has had.
+    func nextNumber() -> UInt64 {
+        next += 1
+        return next
+    }
+
     // MARK: Topics
 
     func request(_ body: (inout Volume, UInt64) throws -> Void) throws -> Result<Int64, LogError>? {

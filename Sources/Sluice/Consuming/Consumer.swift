@@ -240,11 +240,15 @@ public final class Consumer: AsyncSequence, Sendable {
     ) async throws(StreamError) -> FetchedBatches? {
         let (reader, maxBytes) = (engine.reader, configuration.maxBatchBytes)
         do throws(StreamError) {
-            if let batches = try plan.fetchNoWait(reader, maxBytes: maxBytes) { return batches }
-            return try await engine.onReader { () throws(StreamError) in
+            if let batches = try plan.fetchNoWait(reader, maxBytes: maxBytes) {
+                return engine.isReplaced(plan) ? nil : batches
+            }
+            let batches = try await engine.onReader { () throws(StreamError) in
                 try plan.fetch(reader, maxBytes: maxBytes)
             }
+            return engine.isReplaced(plan) ? nil : batches
         } catch {
+            if engine.isReplaced(plan) { return nil }
             // The segment was removed between the look-up and the opening: the next look-up says what is
             // valid. One that is looked up again was removed by somebody else.
             guard case .io(operation: "open", let file, errno: 2) = error, missing != file else {

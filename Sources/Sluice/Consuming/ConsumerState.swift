@@ -138,7 +138,9 @@ struct ConsumerState: ~Copyable {
             }
             let stored = ByteSlice(rest.buffer, start: rest.start, count: header.totalBytes)
             fetched?.consumed += header.totalBytes
-            partitions[index].place = (view.baseOffset, position + Int64(header.totalBytes))
+            partitions[index].place = (
+                view.baseOffset, view.generation, position + Int64(header.totalBytes)
+            )
             guard header.nextOffset > partitions[index].next else { continue }
             if header.isControl || header.recordCount == 0 {
                 partitions[index].next = header.nextOffset

@@ -20,6 +20,8 @@ protocol LogSource: AnyObject, Sendable {
     func segment(_ number: Int, atTime timestamp: Int64) throws(LogError) -> SegmentView?
     /// As `Volume.segment(_:after:)`.
     func segment(_ number: Int, after view: SegmentView) throws(LogError) -> SegmentView?
+    /// As `Volume.isReplaced(_:of:)`: to be asked after what a view names has been read.
+    func isReplaced(_ view: SegmentView, of number: Int) -> Bool
     /// Tells `watcher` of these partitions until `unwatch`; at once, when the store has been closed.
     func watch(_ numbers: [Int], _ watcher: any PartitionWatcher)
     func unwatch(_ numbers: [Int], _ watcher: ObjectIdentifier)
@@ -47,6 +49,10 @@ extension StoreEngine: LogSource {
 
     func segment(_ number: Int, after view: SegmentView) throws(LogError) -> SegmentView? {
         try read { volume throws(LogError) in try volume.segment(number, after: view) }
+    }
+
+    func isReplaced(_ view: SegmentView, of number: Int) -> Bool {
+        read { volume in volume.isReplaced(view, of: number) }
     }
 
     /// Does nothing: it knows of every change, since it makes them.

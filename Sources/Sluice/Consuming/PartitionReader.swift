@@ -12,8 +12,8 @@ struct PartitionReader {
     let number: Int
     /// The next offset to be fetched.
     var next: Int64
-    /// Where the segment with that base offset is to be read on.
-    var place: (baseOffset: Int64, position: Int64)?
+    /// Where the segment with that base offset, as it was after so many compactions, is to be read on.
+    var place: (baseOffset: Int64, generation: Int32, position: Int64)?
     /// The offset at which a bounded reader ends.
     var end: Int64?
     /// One past the last record that the loop's body has ended with; nil before the first, and after a seek.
@@ -37,12 +37,13 @@ struct PartitionReader {
         }
         guard let view else { return nil }
         var position: Int64?
-        if let place, place.baseOffset == view.baseOffset {
+        if let place, place.baseOffset == view.baseOffset, place.generation == view.generation {
             position = place.position
         } else if next == view.baseOffset {
             position = 0
         }
-        return FetchPlan(view: view, offset: next, position: position, topicPartition: topicPartition)
+        return FetchPlan(
+            view: view, number: number, offset: next, position: position, topicPartition: topicPartition)
     }
 
     func translated(_ error: LogError) -> StreamError {
@@ -53,6 +54,8 @@ struct PartitionReader {
 /// What is to be fetched, and from where.
 struct FetchPlan: Sendable {
     var view: SegmentView
+    /// The volume's number of the partition.
+    var number: Int
     var offset: Int64
     /// nil: to be looked up first.
     var position: Int64?
@@ -83,6 +86,11 @@ struct FetchPlan: Sendable {
 }
 
 extension LogSource {
+    /// Whether what the plan has read, or why it could not, counts for nothing: a compaction came in between.
+    func isReplaced(_ plan: FetchPlan) -> Bool { isReplaced(plan.view, of: plan.number) }
+}
+
+extension LogSource {
     /// The offset that a position means now. Looks into the log for a time: not for the cooperative pool.
     ///
     /// Throws `offsetOutOfRange`, `unknownTopic`, `offline`, `corrupt`, `io`.
@@ -110,17 +118,31 @@ extension LogSource {
 
     /// The first record at or after a time; nil when there is none.
     func find(_ time: Int64, _ number: Int) throws(LogError) -> (offset: Int64, timestamp: Int64)? {
+        while true {
+            if let found = try findOnce(time, number) { return found.record }
+        }
+    }
+
+    /// nil when a compaction came in between.
+    private func findOnce(
+        _ time: Int64, _ number: Int
+    ) throws(LogError) -> (record: (offset: Int64, timestamp: Int64)?, ())? {
         var context = CodecContext()
         var view = try segment(number, atTime: time)
         while let segment = view {
-            if segment.maxTimestamp >= time,
-                let found = try reader.record(atTime: time, in: segment, &context)
-            {
-                return found
+            do throws(LogError) {
+                let found =
+                    segment.maxTimestamp >= time
+                    ? try reader.record(atTime: time, in: segment, &context) : nil
+                if isReplaced(segment, of: number) { return nil }
+                if let found { return (found, ()) }
+            } catch {
+                if isReplaced(segment, of: number) { return nil }
+                throw error
             }
             view = try self.segment(number, after: segment)
         }
-        return nil
+        return (nil, ())
     }
 
     /// Runs something that may wait for the disk on a thread that may.

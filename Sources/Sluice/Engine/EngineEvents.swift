@@ -34,6 +34,16 @@ extension Logger {
                     "topic": "\(topic)", "partition": "\(partition)", "segments": "\(count)",
                     "bytes": "\(bytes)",
                 ])
+        case .compacted(let topic, let partition, let offset):
+            debug(
+                "a partition was compacted",
+                metadata: ["topic": "\(topic)", "partition": "\(partition)", "offset": "\(offset)"])
+        case .compactionFailed(let error):
+            warning(
+                "a compaction could not be completed and is tried again",
+                metadata: [
+                    "operation": "\(error.operation)", "file": "\(error.path)", "errno": "\(error.errno)",
+                ])
         case .recordsUnreadable(let file, let position, let reason):
             error(
                 "records cannot be read",

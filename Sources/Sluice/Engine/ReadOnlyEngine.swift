@@ -122,6 +122,15 @@ final class ReadOnlyEngine: LogSource, @unchecked Sendable {
         try shown.withLock { shown throws(LogError) in try shown.volume.segment(number, after: view) }
     }
 
+    /// Looks again where a compaction may have come in between: what it swaps is in the manifest before any
+    /// name changes hands.
+    func isReplaced(_ view: SegmentView, of number: Int) -> Bool {
+        guard !view.isActive, shown.withLock({ $0.volume.mayBeCompacted(number) }) else { return false }
+        // A look that fails is met again by the next fetch.
+        try? lookAgain()
+        return shown.withLock { $0.volume.isReplaced(view, of: number) }
+    }
+
     // MARK: Who is told
 
     func watch(_ numbers: [Int], _ watcher: any PartitionWatcher) {

@@ -205,7 +205,7 @@ extension StreamError {
         case .groupMaxSizeReached:
             self = .unsupported("Group \(quoted(group)) has as many members as a group may have")
         case .offsetMetadataTooLarge, .coordinatorLoading, .coordinatorNotAvailable, .memberIDRequired,
-            .invalidSessionTimeout:
+            .invalidSessionTimeout, .unstableOffsetCommit:
             self = .indeterminate(
                 OffsetsTopic.place, reason: "the records of group \(quoted(group)) could not be stored")
         }

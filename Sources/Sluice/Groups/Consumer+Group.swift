@@ -147,7 +147,7 @@ extension Consumer {
         _ partitions: [TopicPartition], _ membership: Membership
     ) async throws(StreamError) {
         let (engine, start) = (membership.groups.engine, configuration.start)
-        let committed = membership.committed(partitions)
+        let committed = try await membership.positions(partitions)
         let readers = try await engine.onReader { () throws(StreamError) -> [PartitionReader] in
             var readers: [PartitionReader] = []
             for partition in partitions {

@@ -187,6 +187,13 @@ final class GroupEngine: Sendable {
         for member in members { member.catalogueChanged() }
     }
 
+    /// A topic is gone: a later one of its name is another, and groups begin it at its beginning.
+    nonisolated(nonsending) func topicDeleted(_ name: String) async throws(StreamError) {
+        try await ready(isToBeMade: false)
+        change { coordinator, now in coordinator.topicDeleted(name, now: now) }
+        catalogueChanged()
+    }
+
     /// The store is being closed: commits what members have processed, and takes nothing more.
     nonisolated(nonsending) func close() async {
         for member in members { await member.closeWithStore() }

@@ -119,6 +119,31 @@ extension Membership {
         return groups.prepare(request)
     }
 
+    /// Where to begin in partitions that have come: at what is committed, and nothing is on its way.
+    nonisolated(nonsending) func positions(
+        _ partitions: [TopicPartition]
+    ) async throws(StreamError) -> [TopicPartition: Int64] {
+        let wanted = partitions.map(GroupPartition.init)
+        for _ in 0..<Self.looks {
+            let found = groups.read { coordinator in
+                try? coordinator.committed(groupID: groupID, partitions: wanted, requireStable: true)
+            }
+            if let found {
+                var offsets: [TopicPartition: Int64] = [:]
+                for (partition, committed) in found { offsets[TopicPartition(partition)] = committed?.offset }
+                return offsets
+            }
+            // The commit of the one before is being synced.
+            let later = Waiter<Void>()
+            groups.engine.timer.schedule(at: Instant.monotonicNow + 1_000_000) { later.resume(.success(())) }
+            _ = await later.value()
+        }
+        throw .indeterminate(OffsetsTopic.place, reason: "a commit of the member before has no outcome")
+    }
+
+    /// Ten seconds of looks, a millisecond apart.
+    private static let looks = 10_000
+
     /// What the group has committed of these partitions.
     func committed(_ partitions: [TopicPartition]) -> [TopicPartition: Int64] {
         groups.read { coordinator in

@@ -37,6 +37,8 @@ final class Membership: Sendable {
         var enrolled: String?
         /// The join that waits for an answer.
         var joinTicket: UInt64?
+        /// How many requests it has sent: an answer to any but the last counts for nothing.
+        var requests = 0
         /// Whether it was removed, and the loop has not come back since.
         var isLost = false
         /// Until when the loop may be away; nil while it is here.
@@ -149,13 +151,16 @@ final class Membership: Sendable {
     private func perform(_ effect: MemberEffect) {
         switch effect {
         case .join(let request):
-            let ticket = groups.request(.join { [weak self] in self?.joined($0) }) {
-                coordinator, ticket, now in
+            let number = nextRequest()
+            let answer = GroupEngine.Answer.join { [weak self] in self?.joined($0, number) }
+            let ticket = groups.request(answer) { coordinator, ticket, now in
                 coordinator.join(request, ticket: ticket, now: now)
             }
-            state.withLock { $0.joinTicket = ticket }
+            state.withLock { if $0.requests == number { $0.joinTicket = ticket } }
         case .sync(let request):
-            _ = groups.request(.sync { [weak self] in self?.synced($0) }) { coordinator, ticket, now in
+            let number = nextRequest()
+            let answer = GroupEngine.Answer.sync { [weak self] in self?.synced($0, number) }
+            _ = groups.request(answer) { coordinator, ticket, now in
                 coordinator.sync(request, ticket: ticket, now: now)
             }
         case .leave(let leaving): depart(leaving)
@@ -169,12 +174,19 @@ final class Membership: Sendable {
 
     private static let retryNanoseconds: Int64 = 100_000_000
 
-    private func joined(_ result: Result<JoinResponse, GroupError>) {
+    private func nextRequest() -> Int {
+        state.withLock { state in
+            state.requests += 1
+            return state.requests
+        }
+    }
+
+    private func joined(_ result: Result<JoinResponse, GroupError>, _ number: Int) {
+        guard state.withLock({ $0.requests }) == number else { return }
         if case .success(let response) = result { enroll(response.memberID) }
         // The leader gives out the partitions of every topic that anyone asks for.
         let counts = groups.engine.partitionCounts()
         drive { state in
-            state.joinTicket = nil
             state.member?.countsChanged(counts)
             state.member?.joined(result)
         }
@@ -191,7 +203,8 @@ final class Membership: Sendable {
         if let awayUntil { setDeadline(awayUntil, memberID) }
     }
 
-    private func synced(_ result: Result<SyncResponse, GroupError>) {
+    private func synced(_ result: Result<SyncResponse, GroupError>, _ number: Int) {
+        guard state.withLock({ $0.requests }) == number else { return }
         drive { $0.member?.synced(result) }
     }
 

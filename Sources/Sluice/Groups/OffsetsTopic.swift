@@ -9,6 +9,14 @@ enum OffsetsTopic {
     static let name = "__consumer_offsets"
     static let place = TopicPartition(topic: name, partition: 0)
 
+    /// Throws `unsupported` for what would put something else into the topic, or take it away.
+    static func check(_ topic: String) throws(StreamError) {
+        guard topic == name else { return }
+        throw .unsupported(
+            "\(name) holds what groups have committed, and is written by them alone: see admin.seekGroup and "
+                + "admin.deleteGroup")
+    }
+
     static func exists(in engine: StoreEngine) -> Bool {
         engine.read { volume in volume.topic(name) != nil }
     }
@@ -16,6 +24,7 @@ enum OffsetsTopic {
     /// Makes the topic, unless somebody has.
     nonisolated(nonsending) static func make(in engine: StoreEngine) async throws(StreamError) {
         let settings = TopicConfiguration {
+            $0.cleanupPolicy = .compact
             $0.segmentBytes = 16 << 20
             $0.maxMessageBytes = Limits.batchBytes
         }.settings

@@ -23,17 +23,19 @@ struct Lane: ~Copyable {
     private var sticky: Int
     private var now: Int64 = 0
     private let batchBytes: Int
+    private let needsKeys: Bool
 
     init(_ core: ProducerCore) {
         self.core = core
         let partitions = core.partitionCount
+        needsKeys = core.needsKeys
         batchBytes = max(512, min(core.configuration.batchBytes, core.maxRecordBytes - Lane.batchOverhead))
         builders = RecordBatchBuilders(count: partitions, rawCapacity: batchBytes)
         open = Array(repeating: nil, count: partitions)
         sticky = Int.random(in: 0..<partitions)
     }
 
-    /// Encodes one record. Throws `recordTooLarge`, `unknownPartition`, `closed`.
+    /// Encodes one record. Throws `recordTooLarge`, `missingKey`, `unknownPartition`, `closed`.
     @inline(__always)
     mutating func append(
         _ key: RawSpan?, _ value: RawSpan?, _ headers: borrowing [RecordHeader], _ timestamp: Int64?,
@@ -60,9 +62,13 @@ struct Lane: ~Copyable {
             guard partition >= 0, partition < open.count else {
                 throw .unknownPartition(TopicPartition(topic: core.topic, partition: partition))
             }
+            if needsKeys, key == nil { throw .missingKey(topic: core.topic) }
             return partition
         }
-        guard let key else { return sticky }
+        guard let key else {
+            if needsKeys { throw .missingKey(topic: core.topic) }
+            return sticky
+        }
         return open.count == 1 ? 0 : Partitioner.partition(of: key, partitions: open.count)
     }
 

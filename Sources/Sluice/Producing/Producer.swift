@@ -41,7 +41,8 @@ public final class Producer: Sendable {
     ///   - key: decides the partition by Kafka's murmur2, unless `partition` is given. Null: a partition that
     ///     changes from batch to batch.
     ///   - timestamp: nil is now.
-    /// - Throws: `recordTooLarge`, `unknownPartition`, `busy` after `maxBlock`, `noSpace`, `io`,
+    /// - Throws: `recordTooLarge`, `missingKey`, `unknownPartition`, `busy` after `maxBlock`, `noSpace`,
+    ///   `io`,
     ///   `indeterminate`, `offline`, `corrupt`, `cancelled`, `closed`.
     @inlinable
     @discardableResult
@@ -60,7 +61,8 @@ public final class Producer: Sendable {
 
     /// Accepts one record. Suspends only while there is no room, at most `maxBlock`.
     ///
-    /// - Throws: `recordTooLarge`, `unknownPartition`, `busy` after `maxBlock`, `cancelled(accepted: false)`,
+    /// - Throws: `recordTooLarge`, `missingKey`, `unknownPartition`, `busy` after `maxBlock`,
+    ///   `cancelled(accepted: false)`,
     ///   `closed`.
     @inlinable
     @discardableResult
@@ -82,7 +84,7 @@ public final class Producer: Sendable {
 
     /// Accepts one record or throws `busy`. Never suspends; from any thread.
     ///
-    /// - Throws: `busy`, `recordTooLarge`, `unknownPartition`, `closed`.
+    /// - Throws: `busy`, `recordTooLarge`, `missingKey`, `unknownPartition`, `closed`.
     @inlinable
     @discardableResult
     public func appendNow<K: RecordBytes & ~Copyable & ~Escapable, V: RecordBytes & ~Copyable & ~Escapable>(

@@ -18,6 +18,8 @@ final class ProducerCore: BatchSink, @unchecked Sendable {
     let configuration: ProducerConfiguration
     let codec: Codec
     let maxRecordBytes: Int
+    /// The topic is compacted.
+    let needsKeys: Bool
     let acks: Acks
     let metrics: TopicMetrics
     @exclusivity(unchecked) private(set) var sinkNumber: UInt32 = 0
@@ -84,6 +86,7 @@ final class ProducerCore: BatchSink, @unchecked Sendable {
         let wanted = configuration.compression ?? Compression(settings.compression) ?? .lz4
         codec = (Compression(settings.compression) ?? wanted).codec
         maxRecordBytes = Int(settings.maxMessageBytes)
+        needsKeys = settings.cleanupPolicy.contains(.compact)
         acks = configuration.acknowledgement.acks
         metrics = TopicMetrics(topic: topic)
     }

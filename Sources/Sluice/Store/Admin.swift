@@ -74,6 +74,7 @@ public struct Admin: Sendable {
     ///
     /// - Throws: `unknownTopic`, `illegalConfiguration` for fewer than there are, `noSpace`, `closed`.
     public nonisolated(nonsending) func addPartitions(to name: String, total: Int) async throws(StreamError) {
+        try OffsetsTopic.check(name)
         let count = try describe(name).partitions.count
         guard total >= count, total <= Limits.partitionsPerTopic else {
             throw .illegalConfiguration(
@@ -90,10 +91,11 @@ public struct Admin: Sendable {
     ///
     /// Producers and consumers of it fail with `unknownTopic`. Throws `unknownTopic`, `closed`.
     public nonisolated(nonsending) func deleteTopic(_ name: String) async throws(StreamError) {
+        try OffsetsTopic.check(name)
         _ = try await request { volume, id throws(LogError) in
             try volume.deleteTopic(name, request: id)
         }.value().get()
-        lease.groups.catalogueChanged()
+        try await lease.groups.topicDeleted(name)
     }
 
     /// Log start offset ..< high watermark. Throws `unknownTopic`, `unknownPartition`.
@@ -149,6 +151,7 @@ public struct Admin: Sendable {
     ) throws(StreamError) -> Waiter<Int64> {
         try engine.checkOpen()
         try configuration.validate()
+        try OffsetsTopic.check(name)
         if let reason = TopicName.check(name) { throw .illegalTopicName(name, reason: reason) }
         guard (1...Limits.partitionsPerTopic).contains(partitions) else {
             throw .illegalConfiguration(

@@ -34,7 +34,8 @@ public struct AtomicWrite: ~Copyable {
     ///   - partition: nil: by Kafka's murmur2 of the key, or 0 without one.
     ///   - expecting: the offset at which the partition must end, or nothing of the write is appended and
     ///     `unexpectedEnd` tells where it does (optimistic concurrency). Of the first record to a partition.
-    /// - Throws: `unknownTopic`, `unknownPartition`, `recordTooLarge` when the write exceeds 1 MiB.
+    /// - Throws: `unknownTopic`, `unknownPartition`, `missingKey`, `recordTooLarge` when the write exceeds
+    ///   1 MiB.
     public mutating func append<
         K: RecordBytes & ~Copyable & ~Escapable, V: RecordBytes & ~Copyable & ~Escapable
     >(
@@ -71,6 +72,7 @@ public struct AtomicWrite: ~Copyable {
         _ topic: String, _ partition: Int?, _ key: RawSpan?, _ value: RawSpan?, _ headers: [RecordHeader],
         _ timestamp: Timestamp?, _ expecting: Offset?
     ) throws(StreamError) {
+        try OffsetsTopic.check(topic)
         let known = topics[topic]
         let (settings, numbers) = if let known { known } else { try engine.topic(topic) }
         topics[topic] = (settings, numbers)
@@ -78,6 +80,7 @@ public struct AtomicWrite: ~Copyable {
         if partition == nil, let key { target = Partitioner.partition(of: key, partitions: numbers.count) }
         let place = TopicPartition(topic: topic, partition: target)
         guard numbers.indices.contains(target) else { throw .unknownPartition(place) }
+        if key == nil, settings.cleanupPolicy.contains(.compact) { throw .missingKey(topic: topic) }
         let part: Part
         if let found = parts.first(where: { $0.place == place }) {
             part = found

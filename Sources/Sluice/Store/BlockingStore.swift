@@ -164,8 +164,12 @@ public struct BlockingStore: Sendable {
             case .deliver(let batch): return batch
             case .end, .wait: return nil
             case .fetch(let index, let plan, let generation):
-                let batches = try plan.fetch(engine.reader, maxBytes: maxBytes)
-                state.took(batches, index, plan, generation: generation)
+                do throws(StreamError) {
+                    let batches = try plan.fetch(engine.reader, maxBytes: maxBytes)
+                    if !engine.isReplaced(plan) { state.took(batches, index, plan, generation: generation) }
+                } catch {
+                    guard engine.isReplaced(plan) else { throw error }
+                }
             }
         }
     }

@@ -131,7 +131,7 @@ extension StoreEvent {
                 TopicPartition(topic: topic, partition: partition), count: count, bytes: bytes)
         case .recordsUnreadable(let file, let position, let reason):
             self = .recordsUnreadable(file: file, position: position, reason: reason)
-        case .removalFailed: return nil
+        case .removalFailed, .compacted, .compactionFailed: return nil
         }
     }
 }

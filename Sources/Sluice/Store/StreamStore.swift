@@ -134,6 +134,7 @@ public final class StreamStore: Streams, Service {
     ) throws(StreamError) -> Producer {
         try engine.checkOpen()
         try configuration.validate()
+        try OffsetsTopic.check(topic)
         let (settings, numbers) = try engine.topic(topic)
         let core = ProducerCore(
             engine, topic: topic, numbers: numbers, settings: settings, configuration: configuration)

@@ -13,7 +13,7 @@ extension StreamError: CustomStringConvertible {
         switch self {
         case .busy, .cancelled, .closed, .consumerInUse: momentText
         case .unknownTopic, .unknownPartition, .topicExists, .illegalTopicName, .illegalConfiguration,
-            .recordTooLarge, .offsetOutOfRange, .unexpectedEnd:
+            .recordTooLarge, .missingKey, .offsetOutOfRange, .unexpectedEnd:
             requestText
         case .fenced, .unknownMember, .unknownGroup, .groupNotEmpty, .unsupported: groupText
         case .indeterminate(let partition, let reason):
@@ -104,6 +104,11 @@ extension StreamError: CustomStringConvertible {
             """
             A record of \(Self.bytes(bytes)) is over the limit of \(Self.bytes(limit)) (max.message.bytes). \
             Split it, raise the topic's limit, or store it elsewhere and send where it is.
+            """
+        case .missingKey(let topic):
+            """
+            A record for topic \(quoted(topic)) has no key. The topic is compacted (cleanup.policy), it \
+            keeps the last record of each key. Give the record a key, or append it to another topic.
             """
         case .offsetOutOfRange(let partition, let requested, let valid):
             """

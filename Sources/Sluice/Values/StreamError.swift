@@ -30,6 +30,8 @@ public enum StreamError: Error, Hashable, Sendable {
     case illegalConfiguration(key: String, value: String, reason: String)
     /// The record, with its headers, is larger than a batch of the topic may be.
     case recordTooLarge(bytes: Int, limit: Int)
+    /// The topic keeps the last record of each key, so a record needs one.
+    case missingKey(topic: String)
     /// The log does not reach there: retention has deleted it, or it is not yet written.
     case offsetOutOfRange(TopicPartition, requested: Offset, valid: Range<Offset>)
     /// Someone else appended first; nothing of this write was appended.
@@ -87,9 +89,9 @@ extension StreamError {
         switch self {
         case .busy, .locked, .noSpace, .tooManyOpenFiles: true
         case .cancelled, .closed, .consumerInUse, .unknownTopic, .unknownPartition, .topicExists,
-            .illegalTopicName, .illegalConfiguration, .recordTooLarge, .offsetOutOfRange, .unexpectedEnd,
-            .fenced, .unknownMember, .unknownGroup, .groupNotEmpty, .unsupported, .indeterminate,
-            .notADirectory, .notAStore, .newerFormat, .corrupt, .io, .readOnly, .offline:
+            .illegalTopicName, .illegalConfiguration, .recordTooLarge, .missingKey, .offsetOutOfRange,
+            .unexpectedEnd, .fenced, .unknownMember, .unknownGroup, .groupNotEmpty, .unsupported,
+            .indeterminate, .notADirectory, .notAStore, .newerFormat, .corrupt, .io, .readOnly, .offline:
             false
         }
     }

@@ -109,6 +109,76 @@ public struct TopicConfiguration: Hashable, Sendable {
         set { settings.durability = newValue == .durable ? .durable : .written }
     }
 
+    /// What becomes of old records.
+    ///
+    /// Default: `.delete`. Kafka: cleanup.policy.
+    public var cleanupPolicy: CleanupPolicy {
+        get { CleanupPolicy(rawValue: Int(settings.cleanupPolicy.rawValue)) }
+        set { settings.cleanupPolicy = .init(rawValue: UInt8(truncatingIfNeeded: newValue.rawValue)) }
+    }
+
+    /// How long a compacted topic keeps a null value after it has deleted what the key had before.
+    ///
+    /// Default: 1 day. Kafka: delete.retention.ms.
+    public var deleteRetentionTime: Duration {
+        get { .milliseconds(settings.deleteRetentionMilliseconds) }
+        set { settings.deleteRetentionMilliseconds = newValue.wholeMilliseconds }
+    }
+
+    /// The share of a partition's closed segments that must be new before they are compacted, 0 to 1.
+    ///
+    /// Default: 0.5. Kafka: min.cleanable.dirty.ratio.
+    public var minCleanableDirtyRatio: Double {
+        get { settings.minCleanableDirtyRatio }
+        set { settings.minCleanableDirtyRatio = newValue }
+    }
+
+    /// The age below which a record is not compacted away.
+    ///
+    /// Default: 0. Kafka: min.compaction.lag.ms.
+    public var minCompactionLag: Duration {
+        get { .milliseconds(settings.minCompactionLagMilliseconds) }
+        set { settings.minCompactionLagMilliseconds = newValue.wholeMilliseconds }
+    }
+
+    /// What lets a closed segment go.
+    ///
+    /// Default: time and size. Its keys: sluice.retention, sluice.retention.groups.
+    public var retention: Retention {
+        get {
+            settings.retention == .timeAndSize ? .byTimeAndSize : .untilConsumed(by: settings.retentionGroups)
+        }
+        set {
+            switch newValue {
+            case .byTimeAndSize:
+                settings.retention = .timeAndSize
+                settings.retentionGroups = []
+            case .untilConsumed(let groups):
+                settings.retention = .untilConsumed
+                settings.retentionGroups = groups
+            }
+        }
+    }
+
+    /// What lets a closed segment go.
+    public enum Retention: Hashable, Sendable {
+        /// `retentionTime` and `retentionBytes`.
+        case byTimeAndSize
+        /// That each of these groups, one at least, has committed past it; nothing else deletes then.
+        case untilConsumed(by: [String])
+    }
+
+    /// What becomes of old records.
+    public struct CleanupPolicy: OptionSet, Hashable, Sendable {
+        public var rawValue: Int
+        public init(rawValue: Int) { self.rawValue = rawValue }
+
+        /// Whole segments go, by age and by size.
+        public static let delete = CleanupPolicy(rawValue: 1)
+        /// Of each key the last record stays, at its offset; records without a key are refused.
+        public static let compact = CleanupPolicy(rawValue: 2)
+    }
+
     /// Whose clock stamps records.
     public enum TimestampType: Hashable, CaseIterable, Sendable {
         /// The producer's: each record has the time that it gave.

@@ -41,9 +41,9 @@ struct SalvagedPartition {
 
     /// Copies, and says what the manifest is to know of it.
     mutating func run() throws(IOError) -> PartitionManifest {
-        for base in try segments() {
+        for segment in try segments() {
             try roll()
-            try copy(SegmentPaths(directory: source, baseOffset: base).log)
+            try copy(segment.log)
         }
         // What was acknowledged last may be in the journal alone.
         try takeJournal()
@@ -55,16 +55,26 @@ struct SalvagedPartition {
         return try finish()
     }
 
-    /// The base offsets of the segments there are, ascending.
-    private func segments() throws(IOError) -> [Int64] {
+    /// The segments there are, ascending. Of one that compaction has rewritten and not yet renamed, the new
+    /// file, if the manifest says that it counts.
+    private func segments() throws(IOError) -> [SegmentPaths] {
         guard try files.status(source)?.kind == .directory else { return [] }
-        let logs = try files.list(source).compactMap { entry -> Int64? in
-            guard let (base, kind) = SegmentPaths.parse(entry.name), kind == "log" else { return nil }
-            return base
+        let generations = Dictionary(
+            (known?.sealed ?? []).map { ($0.baseOffset, $0.generation) }, uniquingKeysWith: { $1 })
+        var found: [Int64: SegmentPaths] = [:]
+        for entry in try files.list(source) {
+            guard let name = SegmentPaths.parse(entry.name), name.kind == "log" else { continue }
+            if let generation = name.generation {
+                guard generations[name.baseOffset] == generation else { continue }
+                found[name.baseOffset] = SegmentPaths(
+                    directory: source, baseOffset: name.baseOffset, generation: generation)
+            } else if found[name.baseOffset] == nil {
+                found[name.baseOffset] = SegmentPaths(directory: source, baseOffset: name.baseOffset)
+            }
         }
         // Records before this are deleted, and no loss.
         let start = known?.sealed.first?.baseOffset ?? known?.recovery.baseOffset ?? 0
-        return logs.filter { $0 >= start }.sorted()
+        return found.filter { $0.key >= start }.sorted { $0.key < $1.key }.map(\.value)
     }
 
     private mutating func copy(_ path: String) throws(IOError) {
@@ -138,7 +148,10 @@ struct SalvagedPartition {
     /// A control batch over offsets of which there is nothing.
     private mutating func fill(to target: Int64) throws(IOError) {
         guard let start = next, target > start else { return }
-        salvage.report(.gap(topic: topic, partition: Int(key.partition), offsets: start..<target))
+        // Compaction leaves gaps, which are no loss.
+        if !settings.isCompacted {
+            salvage.report(.gap(topic: topic, partition: Int(key.partition), offsets: start..<target))
+        }
         while let at = next, at < target {
             let count = Int(min(target - at, Int64(Int32.max)))
             let timestamp = max(writer?.segment.maxTimestamp ?? 0, 0)

@@ -111,6 +111,7 @@ package struct StoreBackup {
                 state.partitions[key] = try copy(partition, manifest)
             }
         }
+        try checkNotReplaced(volume)
         do throws(IOError) {
             try files.syncDirectory(target.topics)
             let wall = max(now.wallMilliseconds, volume.manifest.state.lastWallMilliseconds)
@@ -119,6 +120,26 @@ package struct StoreBackup {
             try StoreDirectory.finish(target, files, state, storeID: volume.storeID)
         } catch {
             throw .io(error)
+        }
+    }
+
+    /// Throws as for a segment that was removed when compaction has given a name of the cut to another file.
+    private func checkNotReplaced(_ volume: ReadOnlyVolume) throws(LogError) {
+        var now = volume
+        _ = try now.look()
+        for index in volume.partitions.indices where volume.mayBeCompacted(index) {
+            guard let before = volume.partitions[index]?.log, let log = now.partitions[index]?.log else {
+                continue
+            }
+            let generations = Dictionary(
+                log.sealed.map { ($0.baseOffset, $0.generation) }, uniquingKeysWith: { $1 })
+            for sealed in before.sealed where sealed.endOffset > log.logStart {
+                guard generations[sealed.baseOffset] == sealed.generation else {
+                    throw .io(
+                        IOError(
+                            operation: "link", path: before.paths(of: sealed).log, errno: IOError.notFound))
+                }
+            }
         }
     }
 
@@ -144,7 +165,7 @@ package struct StoreBackup {
             try JobRunner.makePartition(directory, topic: log.key.topic, files)
             try syncFile(directory + "/partition.metadata")
             for sealed in log.sealed {
-                let from = SegmentPaths(directory: log.directory, baseOffset: sealed.baseOffset)
+                let from = log.paths(of: sealed)
                 let to = SegmentPaths(directory: directory, baseOffset: sealed.baseOffset)
                 try link(from.log, to: to.log)
                 // Rebuilt from the log where they are missing.

@@ -14,6 +14,8 @@ enum ManifestEffect: Sendable {
     case partitionsAdded(UniqueID, request: UInt64)
     case topicDeleted(UniqueID, request: UInt64)
     case topicForgotten(TopicRecord, request: UInt64?)
+    /// The flag: the pass is over.
+    case swapped(Int, SegmentSwap, isLast: Bool)
     case closed
 
     /// Who asked; they are told when it fails.
@@ -23,7 +25,7 @@ enum ManifestEffect: Sendable {
         case .topicCreated(_, _, let request), .topicConfigured(_, _, let request),
             .partitionsAdded(_, let request), .topicDeleted(_, let request):
             request
-        case .nothing, .rolled, .closed: nil
+        case .nothing, .rolled, .swapped, .closed: nil
         }
     }
 }

@@ -55,6 +55,9 @@ package struct SealedSegment: Hashable, Sendable {
     /// the log cheaply.
     package var timeIndexSize: Int64
     package var timeIndexCRC: UInt32
+    /// How often the partition had been compacted when this segment was made; 0: it is as it was appended.
+    /// The offsets of a compacted one have gaps; its last batch ends where the segment does.
+    package var generation: Int32 = 0
 }
 
 /// Up to where the active segment is known to be on the medium, and what holds for the bytes before.
@@ -106,6 +109,8 @@ package enum ManifestRecord: Hashable, Sendable {
     /// The active segment is damaged although it was acknowledged: what is below this position is never a
     /// torn write.
     case damaged(PartitionKey, below: Int64)
+    /// Compacted segments have taken the place of others.
+    case swapped(PartitionKey, SegmentSwap)
 }
 
 extension ManifestRecord {
@@ -129,6 +134,7 @@ extension ManifestRecord {
         case .restarted(let key, let offset): put(11); Self.put(key, &writer); writer.put(offset)
         case .leaderEpoch(let key, let epoch): put(12); Self.put(key, &writer); writer.put(epoch)
         case .damaged(let key, let position): put(13); Self.put(key, &writer); writer.put(position)
+        case .swapped(let key, let swap): put(14); Self.put(key, &writer); swap.encode(into: &writer)
         }
     }
 
@@ -164,6 +170,7 @@ extension ManifestRecord {
         case 11: self = .restarted(try Self.key(&reader), at: try reader.integer())
         case 12: self = .leaderEpoch(try Self.key(&reader), try reader.integer())
         case 13: self = .damaged(try Self.key(&reader), below: try reader.integer())
+        case 14: self = .swapped(try Self.key(&reader), try SegmentSwap(from: &reader))
         case let type: throw MalformedRecord(reason: "record type \(type) is not known to this version")
         }
     }

@@ -16,6 +16,8 @@ package struct PartitionManifest: Hashable, Sendable {
     package var recovery = RecoveryPoint.start(of: 0)
     /// Bytes of the active segment that are not torn whatever they look like; 0 when no damage was found.
     package var damagedBelow: Int64 = 0
+    /// How far it is compacted.
+    package var cleaning = CleaningPoint()
 
     package init() {}
 }
@@ -90,6 +92,10 @@ package struct ManifestState: Hashable, Sendable {
             partitions[key]?.epoch = max(old, epoch)
         case .damaged(let key, let position):
             partitions[key]?.damagedBelow = position
+        case .swapped(let key, let swap):
+            guard let logStart = partitions[key]?.logStart else { return }
+            partitions[key]?.sealed.apply(swap, logStart: logStart)
+            partitions[key]?.cleaning = swap.point
         }
     }
 
@@ -129,6 +135,10 @@ package struct ManifestState: Hashable, Sendable {
         for sealed in partition.sealed { records.append(.rolled(key, sealed)) }
         if partition.recovery != .start(of: partition.recovery.baseOffset) {
             records.append(.recoveryPoint(key, partition.recovery))
+        }
+        if partition.cleaning != CleaningPoint() {
+            let compacted = partition.sealed.filter { $0.generation > 0 }
+            records.append(.swapped(key, SegmentSwap(added: compacted, point: partition.cleaning)))
         }
         if partition.damagedBelow > 0 { records.append(.damaged(key, below: partition.damagedBelow)) }
     }

@@ -84,10 +84,12 @@ extension ReadOnlyVolume {
         guard let number = numbers[key], var known = partitions[number] else {
             numbers[key] = partitions.count
             partitions.append(ReadOnlyPartition(log: fresh))
+            findNames(partitions.count - 1)
             return
         }
         known.log.settings = settings
         known.log.logStart = manifest.logStart
+        let isOther = known.log.sealed != manifest.sealed
         known.log.sealed = manifest.sealed
         known.log.synced = manifest.recovery
         if known.log.active.baseOffset != manifest.recovery.baseOffset {
@@ -97,6 +99,19 @@ extension ReadOnlyVolume {
             known.pieces = []
         }
         partitions[number] = known
+        if isOther || !known.log.unrenamed.isEmpty { findNames(number) }
+    }
+
+    /// Which compacted segments still have the names under which they were written.
+    private mutating func findNames(_ number: Int) {
+        guard let log = partitions[number]?.log else { return }
+        partitions[number]?.log.unrenamed = Set(
+            log.sealed.filter { sealed in
+                guard sealed.generation > 0 else { return false }
+                let paths = SegmentPaths(
+                    directory: log.directory, baseOffset: sealed.baseOffset, generation: sealed.generation)
+                return (try? files.status(paths.log)) != nil
+            }.map(\.baseOffset))
     }
 
     /// The store is closed: every segment is as the manifest says.

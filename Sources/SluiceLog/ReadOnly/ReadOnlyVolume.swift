@@ -104,6 +104,19 @@ package struct ReadOnlyVolume: Sendable {
         view.isActive ? nil : try segment(number, at: view.endOffset)
     }
 
+    /// Whether compaction may replace segments of the partition: whoever has read through a view looks again,
+    /// then asks `isReplaced`.
+    package func mayBeCompacted(_ number: Int) -> Bool {
+        guard let partition = try? readable(number) else { return false }
+        return partition.log.settings.isCompacted || partition.log.sealed.contains { $0.generation > 0 }
+    }
+
+    /// As `Volume.isReplaced(_:of:)`, as the last look found it.
+    package func isReplaced(_ view: SegmentView, of number: Int) -> Bool {
+        guard let partition = try? readable(number) else { return false }
+        return partition.log.isReplaced(view)
+    }
+
     /// The directory of a partition, to be watched. nil when it is gone.
     package func directory(_ number: Int) -> String? {
         partitions.indices.contains(number) ? partitions[number]?.log.directory : nil

@@ -6,9 +6,10 @@
 //   2. What is cut goes to the quarantine first; a cut that cannot be saved is not made.
 //   3. Cuts, the journal's bytes, and on an unclean start every byte behind the recovery points: written and
 //      synced.
-//   4. A new manifest file with the new state. From here on the store is open; before it, all is as it was or
+//   4. Compacted segments that are in force take their places.
+//   5. A new manifest file with the new state. From here on the store is open; before it, all is as it was or
 //      better.
-//   5. Removals that were under way.
+//   6. Removals that were under way.
 //
 // A crash at any point: the next opening makes the same plan again, or finds less to do.
 
@@ -31,6 +32,7 @@ struct RecoveryExecutor {
             for index in plan.partitions.indices {
                 try mend(&plan.partitions[index], isUnclean: isUnclean, now: now)
             }
+            for index in plan.partitions.indices { takePlaces(&plan.partitions[index]) }
             if plan.isUnclean, try files.status(paths.topics) != nil { try files.syncDirectory(paths.topics) }
             let manifest = try beginManifest(plan, now: now)
             let journal = try openJournal(plan)
@@ -43,6 +45,19 @@ struct RecoveryExecutor {
             return RecoveredVolume(volume: volume, report: plan.report)
         } catch {
             throw .io(error)
+        }
+    }
+
+    /// A segment that cannot be renamed now keeps its name: readers use that.
+    private func takePlaces(_ partition: inout PartitionPlan) {
+        for sealed in partition.manifest.sealed where partition.unrenamed.contains(sealed.baseOffset) {
+            let place = SegmentPaths(directory: partition.directory, baseOffset: sealed.baseOffset)
+            do throws(IOError) {
+                try JobRunner.rename(partition.paths(of: sealed), to: place, files)
+                partition.unrenamed.remove(sealed.baseOffset)
+            } catch {
+                continue
+            }
         }
     }
 
@@ -252,6 +267,7 @@ struct RecoveryExecutor {
             manifest: plan.manifest, active: plan.active)
         log.condition = plan.condition
         log.isNameDirty = plan.active.size == 0
+        log.unrenamed = plan.unrenamed
         if plan.isUnsound {
             log.synced = plan.manifest.recovery
             log.recorded = plan.manifest.recovery

@@ -109,11 +109,22 @@ struct PartitionPlan {
     var condition = PartitionLog.Condition.online
     /// Bytes of the segment's file as it is.
     var fileSize: Int64
-    /// Files of segments that the manifest has let go.
+    /// Files of segments that the manifest has let go, and of compactions that were not recorded.
     var leftovers: [String] = []
+    /// Compacted segments that are in force and whose files have not got their names yet.
+    var unrenamed: Set<Int64> = []
     var findings: [RecoveryFinding] = []
 
     var paths: SegmentPaths { SegmentPaths(directory: directory, baseOffset: active.baseOffset) }
+
+    /// The files that a sealed segment has now.
+    func paths(of sealed: SealedSegment) -> SegmentPaths {
+        guard unrenamed.contains(sealed.baseOffset) else {
+            return SegmentPaths(directory: directory, baseOffset: sealed.baseOffset)
+        }
+        return SegmentPaths(
+            directory: directory, baseOffset: sealed.baseOffset, generation: sealed.generation)
+    }
 
     /// Whether it is left as it is: what the journal has of it must stay there.
     var isUnsound: Bool { if case .online = condition { false } else { true } }

@@ -92,6 +92,7 @@ struct RecoveryPlanner {
     ) throws(IOError) -> PartitionPlan {
         var partition = before
         partition.active.lastWrite = plan.loaded.state.lastWallMilliseconds
+        try findUnrenamed(&partition)
         if let reason = try missing(partition) {
             partition.condition = .offline(reason)
             partition.findings.append(
@@ -141,9 +142,18 @@ struct RecoveryPlanner {
                 to: partition.manifest.recovery.ceiling))
     }
 
+    /// Compacted segments that were recorded and not renamed: their files are still there by that name.
+    private func findUnrenamed(_ partition: inout PartitionPlan) throws(IOError) {
+        for sealed in partition.manifest.sealed where sealed.generation > 0 {
+            let paths = SegmentPaths(
+                directory: partition.directory, baseOffset: sealed.baseOffset, generation: sealed.generation)
+            if try files.status(paths.log) != nil { partition.unrenamed.insert(sealed.baseOffset) }
+        }
+    }
+
     private func missing(_ partition: PartitionPlan) throws(IOError) -> String? {
         for sealed in partition.manifest.sealed {
-            let path = SegmentPaths(directory: partition.directory, baseOffset: sealed.baseOffset).log
+            let path = partition.paths(of: sealed).log
             guard let status = try files.status(path) else { return "\(path) is missing" }
             if status.size < sealed.size {
                 return "\(path) has \(status.size) bytes, \(sealed.size) were sealed"
@@ -170,22 +180,40 @@ struct RecoveryPlanner {
                 if !leaving.contains(path) { plan.findings.append(.unreferenced(path: path)) }
                 continue
             }
-            let manifest = plan.partitions[index].manifest
-            var bases = Set(manifest.sealed.map(\.baseOffset))
-            bases.insert(manifest.recovery.baseOffset)
-            let first = bases.min() ?? 0
             for file in try files.list(path) where file.name != "partition.metadata" {
                 let name = "\(path)/\(file.name)"
-                if let (base, _) = SegmentPaths.parse(file.name) {
-                    if bases.contains(base) { continue }
-                    if base < first {
-                        plan.partitions[index].leftovers.append(name)
-                        continue
-                    }
+                switch plan.partitions[index].standing(of: file.name) {
+                case .used: break
+                case .leftover: plan.partitions[index].leftovers.append(name)
+                case .foreign: plan.findings.append(.unreferenced(path: name))
                 }
-                plan.findings.append(.unreferenced(path: name))
             }
         }
+    }
+}
+
+extension PartitionPlan {
+    /// What a file in the partition's directory is.
+    fileprivate enum Standing { case used, leftover, foreign }
+
+    /// Ours and of no use is only what the manifest tells so: segments below the first one, segments that a
+    /// compacted one has taken in, and compactions up to the one that may have been under way.
+    fileprivate func standing(of file: String) -> Standing {
+        guard let name = SegmentPaths.parse(file) else { return .foreign }
+        let base = name.baseOffset
+        let first = manifest.sealed.first?.baseOffset ?? manifest.recovery.baseOffset
+        let sealed = manifest.sealed.first { $0.baseOffset <= base && base < $0.endOffset }
+        if let generation = name.generation {
+            if sealed?.baseOffset == base, sealed?.generation == generation {
+                // An index whose log has its name already.
+                return unrenamed.contains(base) ? .used : .leftover
+            }
+            let isOurs = generation <= manifest.cleaning.generation + 1
+            return isOurs && base < manifest.recovery.baseOffset ? .leftover : .foreign
+        }
+        if base == manifest.recovery.baseOffset || sealed?.baseOffset == base { return .used }
+        if base < first { return .leftover }
+        return (sealed?.generation ?? 0) > 0 ? .leftover : .foreign
     }
 }
 

@@ -37,7 +37,7 @@ public struct SegmentReader: Sendable {
             starts.append(hint)
         } else if let entry = checkedEntry(of: offset, in: view) {
             starts.append(entry)
-        } else if mayRepair, !view.isActive, view.limit > view.indexInterval * 4 {
+        } else if mayRepair, !view.isActive, view.paths.suffix.isEmpty, view.limit > view.indexInterval * 4 {
             IndexFiles.rebuild(
                 view.paths, baseOffset: view.baseOffset, size: view.limit, interval: view.indexInterval, files
             )
@@ -221,7 +221,7 @@ public struct SegmentReader: Sendable {
         if let bytes, CRC32C.checksum(bytes.span.bytes) == crc, Int64(bytes.count) == view.timeBytes {
             return bytes
         }
-        guard mayRepair else { return nil }
+        guard mayRepair, view.paths.suffix.isEmpty else { return nil }
         IndexFiles.rebuild(
             view.paths, baseOffset: view.baseOffset, size: view.limit, interval: view.indexInterval, files)
         return try? files.readAll(path, limit: IndexFiles.maxBytes)

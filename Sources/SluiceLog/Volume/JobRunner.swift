@@ -24,6 +24,7 @@ public struct JobRunner: Sendable {
         case .roll(let job): roll(job)
         case .remove(let job): .remove(remove(job))
         case .journal(let job): .journal(makeJournal(job))
+        case .compact(let job): .compact(job.compaction.run(files, bytes: job.bytes))
         }
     }
 
@@ -116,7 +117,9 @@ public struct JobRunner: Sendable {
     private func syncNames(_ segment: SegmentFile, _ parents: inout Set<String>) throws(IOError) {
         let parent = String(
             segment.directory[..<(segment.directory.lastIndex(of: "/") ?? segment.directory.endIndex)])
-        if parents.insert(parent).inserted { try files.syncDirectory(parent) }
+        // Noted when it has succeeded: a failure is the failure of every segment that relies on the name.
+        if !parents.contains(parent) { try files.syncDirectory(parent) }
+        parents.insert(parent)
         try files.syncDirectory(segment.directory)
     }
 
@@ -224,11 +227,32 @@ public struct JobRunner: Sendable {
             case .tails(let tails): for (paths, tail) in tails { tail.flush(to: paths, files) }
             case .segments(let segments):
                 for path in segments.flatMap(\.all) { try files.remove(path) }
+            case .swapped(let job):
+                for rename in job.renames { try Self.rename(rename.from, to: rename.to, files) }
+                // What stays is removed at the next opening: the segment is in force by its name.
+                for path in job.removed.flatMap(\.all) { try? files.remove(path) }
             case .topic(let topic): try Self.removeDirectories(of: topic, job.paths, files)
             }
             return nil
         } catch {
             return error
+        }
+    }
+
+    /// Gives a compacted segment the names of the one that it replaces. May be done again after a crash.
+    ///
+    /// The log first: an index of the wrong log is a hint that is not believed.
+    static func rename(
+        _ new: SegmentPaths, to old: SegmentPaths, _ files: any FileSystem
+    ) throws(IOError) {
+        if try files.status(new.log) != nil { try files.rename(new.log, to: old.log) }
+        for (from, to) in [(new.index, old.index), (new.timeIndex, old.timeIndex)] {
+            // A segment may have no entries, and then no index.
+            if (try? files.status(from)) == nil {
+                try? files.remove(to)
+            } else {
+                try? files.rename(from, to: to)
+            }
         }
     }
 

@@ -28,9 +28,12 @@ extension IOJob: CustomStringConvertible {
             switch job.target {
             case .segments(let paths): return "remove \(paths.map(\.log))\(closed)"
             case .topic(let topic): return "remove topic \(topic.name)\(closed)"
+            case .swapped(let job):
+                return "rename \(job.renames.map(\.from.log)), remove \(job.removed.map(\.log))"
             case .tails(let tails): return "write the index entries of \(tails.count) segments"
             }
         case .journal(let job): return "make journal \(job.number)"
+        case .compact(let job): return "compact \(job.partition), \(job.bytes) bytes"
         }
     }
 }
@@ -50,11 +53,31 @@ extension IOResult: CustomStringConvertible {
         case .sync(let results): return "\(results.map { Self.words($0.error) })"
         case .roll(let result): return Self.words(result.error)
         case .remove(let error): return Self.words(error)
+        case .compact(let result): return "\(result.bytes) bytes, \(result.step.words)"
         }
     }
 
     private static func words(_ error: IOError?) -> String {
         error.map { "\($0.operation) of \($0.path) failed with error \($0.errno)" } ?? "done"
+    }
+}
+
+extension CompactionStep {
+    /// What comes next.
+    fileprivate var words: String {
+        switch self {
+        case .more: "more"
+        case .swap(let swap, _): swap.words
+        case .finished(let point): "clean up to \(point.firstDirty)"
+        case .failed(let error): "\(error.operation) of \(error.path) failed with error \(error.errno)"
+        }
+    }
+}
+
+extension SegmentSwap {
+    fileprivate var words: String {
+        let new = added.map { "\($0.baseOffset).\($0.generation) to \($0.endOffset), \($0.size) bytes" }
+        return "\(new) for \(removed), clean up to \(point.firstDirty), damaged to \(point.damagedEnd)"
     }
 }
 
@@ -77,6 +100,7 @@ extension ManifestRecord {
         case .restarted(let key, let offset): "restarted \(key.partition): \(offset)"
         case .leaderEpoch(let key, let epoch): "epoch \(key.partition): \(epoch)"
         case .damaged(let key, let position): "damaged \(key.partition): below \(position)"
+        case .swapped(let key, let swap): "swapped \(key.partition): \(swap.words)"
         }
     }
 }

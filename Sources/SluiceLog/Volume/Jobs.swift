@@ -127,11 +127,19 @@ public struct RemoveJob: Sendable {
         case topic(TopicRecord)
         /// At the close: index entries that are still in memory.
         case tails([(SegmentPaths, IndexTail)])
+        /// Compacted segments take the names of those that they replace.
+        case swapped(RenameJob)
     }
     var target: Target
     var paths: StorePaths
     /// Closed first.
     var close: [FileID] = []
+}
+
+struct RenameJob: Sendable {
+    var partition: Int
+    var renames: [(base: Int64, from: SegmentPaths, to: SegmentPaths)]
+    var removed: [SegmentPaths]
 }
 
 public struct JournalJob: Sendable {
@@ -150,6 +158,8 @@ public enum IOJob: Sendable {
     case remove(RemoveJob)
     /// Makes a journal file, full of zeros.
     case journal(JournalJob)
+    /// A slice of a compaction.
+    case compact(CompactJob)
 }
 
 /// What came of a job. Of the same case as the job.
@@ -161,6 +171,7 @@ public enum IOResult: Sendable {
     case roll(RollResult)
     case remove(IOError?)
     case journal(Result<FileID, IOError>)
+    case compact(CompactResult)
 }
 
 public struct WriteResult: Sendable {

@@ -63,6 +63,13 @@ package struct DamagedRange: Hashable, Sendable {
     package var reason: String
 }
 
+/// Somebody who waits for a compaction.
+struct CompactRequest {
+    var id: UInt64
+    /// Answered when the partition is clean up to there; nil until a pass is planned for it.
+    var target: Int64?
+}
+
 struct PartitionLog {
     enum Condition {
         case online
@@ -122,6 +129,21 @@ struct PartitionLog {
     /// When the oldest un-synced byte of a `written` topic was written; monotonic ns.
     var dirtySince: Int64?
 
+    /// How far it is compacted.
+    var cleaning: CleaningPoint
+    /// Base offsets of compacted segments whose files have not got their names yet.
+    var unrenamed: Set<Int64> = []
+    /// A job that gives them their names is queued or out.
+    var isRenaming = false
+    var isCompactQueued = false
+    /// A slice of a compaction is out.
+    var isCompacting = false
+    /// Passes follow each other until it is clean up to there.
+    var compactTarget: Int64?
+    var compactRequests: [CompactRequest] = []
+    /// Until-consumed retention: what lies below has been consumed by all who count; nil: not known.
+    var consumedFloor: Int64?
+
     init(
         key: PartitionKey, topic: String, directory: String, settings: LogSettings,
         manifest: PartitionManifest,
@@ -134,6 +156,7 @@ struct PartitionLog {
         epoch = manifest.epoch
         logStart = manifest.logStart
         sealed = manifest.sealed
+        cleaning = manifest.cleaning
         self.active = active
         durable = LogPlace(offset: active.endOffset, position: active.size)
         proven = active.size

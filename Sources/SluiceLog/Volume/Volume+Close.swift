@@ -11,6 +11,8 @@ extension Volume {
     public mutating func close(now: Instant) {
         guard closing == .open else { return }
         closing = .draining
+        giveUpCompaction()
+        for number in partitions.indices { answerCompactRequests(number, .failure(.closed)) }
         advanceClosing(now: now)
     }
 
@@ -51,7 +53,9 @@ extension Volume {
     }
 
     private var isDrained: Bool {
-        guard writesOut == 0, !isCommitOut, !isSyncOut, !isRollOut, !isJournalOut else { return false }
+        guard writesOut == 0, !isCommitOut, !isSyncOut, !isRollOut, !isJournalOut, !isCompactOut else {
+            return false
+        }
         if failure != nil { return true }
         guard groups.values.allSatisfy(\.isAnswered), leavingRequests.isEmpty, rollReady.isEmpty,
             manifest.queue.isEmpty, !manifest.isOut,

@@ -205,6 +205,7 @@ extension Volume {
         continueConfiguring(number)
         queueCommit(number)
         if partitions[number]?.isRolling == true { startRoll(number) }
+        if partitions[number]?.compactRequests.isEmpty == false { queueCompaction(number) }
         markReady(number)
     }
 

@@ -145,6 +145,7 @@ extension Volume {
         case .topicForgotten(let topic, let request):
             topicIDs[topic.name] = nil
             if let request { completions.requests.append((request, .success(0))) }
+        case .swapped(let number, let swap, let isLast): swapped(number, swap, isLast: isLast)
         case .closed: closing = .closed
         }
     }

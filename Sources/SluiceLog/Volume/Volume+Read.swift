@@ -2,7 +2,8 @@
 //
 // (1) What is answered stays readable: segments only grow, and a removed one keeps its bytes for whoever has
 // it open.
-// (2) Nothing beyond the high watermark is shown.
+// (2) Nothing beyond the high watermark is shown. (3) A view names files, and a compaction gives the names to
+// others. Whoever has read through one asks `isReplaced` after it: if so, what was read is of no use.
 
 /// A segment, and how much of it may be read.
 public struct SegmentView: Sendable {
@@ -29,6 +30,8 @@ public struct SegmentView: Sendable {
     package var durableEnd: Int64
     /// Batches that the journal has and the file lacks: after a crash, before anyone has recovered the store.
     package var pieces: [JournalPiece] = []
+    /// How often it had been compacted; above 0 its offsets have gaps.
+    package var generation: Int32 = 0
 }
 
 /// Whole batches of a segment that are in the journal alone.
@@ -58,6 +61,13 @@ extension Volume {
     /// The first segment that may hold a record with a timestamp at or after `timestamp`; nil when none does.
     public func segment(_ number: Int, atTime timestamp: Int64) throws(LogError) -> SegmentView? {
         try readable(number).segment(atTime: timestamp)
+    }
+
+    /// Whether compaction has put other bytes in the place of the view's since it was made: then what was
+    /// read, or why it could not be, counts for nothing, and a new view is to be asked for.
+    public func isReplaced(_ view: SegmentView, of number: Int) -> Bool {
+        guard partitions.indices.contains(number), let partition = partitions[number] else { return false }
+        return partition.isReplaced(view)
     }
 
     /// The segment behind one that has been read to its end; nil when it was the last.
@@ -160,15 +170,25 @@ extension PartitionLog {
         return view
     }
 
+    /// Whether compaction has put other bytes in the place of the view's.
+    func isReplaced(_ view: SegmentView) -> Bool {
+        guard view.baseOffset < active.baseOffset,
+            let segment = sealed.last(where: { $0.baseOffset <= view.baseOffset }),
+            view.baseOffset < segment.endOffset
+        else { return false }
+        return segment.baseOffset != view.baseOffset || segment.generation != view.generation
+            || paths(of: segment).suffix != view.paths.suffix
+    }
+
     private func sealedView(_ index: Int) -> SegmentView {
         let segment = sealed[index]
         return SegmentView(
-            paths: SegmentPaths(directory: directory, baseOffset: segment.baseOffset),
+            paths: paths(of: segment),
             baseOffset: segment.baseOffset, limit: segment.size, endOffset: segment.endOffset,
             logStart: logStart, indexBytes: .max, timeBytes: segment.timeIndexSize,
             timeIndexCRC: segment.timeIndexCRC, isActive: false, hint: nil,
             indexInterval: settings.indexIntervalBytes, maxTimestamp: segment.maxTimestamp,
-            durableEnd: segment.endOffset)
+            durableEnd: segment.endOffset, generation: segment.generation)
     }
 }
 

@@ -14,10 +14,26 @@ extension Volume {
             }
             if let start = partition.retainedStart(wall: wall), start > partition.logStart {
                 manifest.add(.logStart(partition.key, start), .logStart(number, request: nil))
-            } else if partition.activeIsExpired(wall: wall) {
+            } else if partition.activeIsExpired(wall: wall) || partition.activeDelaysCompaction(wall: wall) {
                 startRoll(number)
             }
         }
+    }
+
+    /// Tells what has been consumed by all who count, for a topic whose segments wait for that. Sealed
+    /// segments below `offset` go at once; nothing goes before it was told.
+    ///
+    /// A floor may go back, after a seek: what is gone stays gone. Throws `unknownPartition`.
+    package mutating func setConsumedFloor(_ number: Int, to offset: Int64) throws(LogError) {
+        guard partitions.indices.contains(number), let partition = partitions[number], !partition.isLeaving
+        else {
+            throw .unknownPartition(topic: "", partition: number)
+        }
+        partitions[number]?.consumedFloor = offset
+        guard closing == .open, failure == nil, partition.refusal == nil, partition.settings.isUntilConsumed,
+            let start = partitions[number]?.consumedStart, start > partition.logStart
+        else { return }
+        manifest.add(.logStart(partition.key, start), .logStart(number, request: nil))
     }
 
     /// Deletes the records before `offset`, at most up to the high watermark. The answer's value is the new
@@ -54,7 +70,12 @@ extension Volume {
         partitions[number]?.logStart = state.logStart
         partitions[number]?.sealed.removeAll { $0.endOffset <= state.logStart }
         if !gone.isEmpty {
-            let files = gone.map { SegmentPaths(directory: before.directory, baseOffset: $0.baseOffset) }
+            // A compacted one may still have its temporary names, or be about to lose them.
+            let files = gone.flatMap { segment in
+                let names = [before.paths(at: segment.baseOffset), before.paths(of: segment)]
+                return names[1].suffix.isEmpty ? [names[0]] : names
+            }
+            for segment in gone { partitions[number]?.unrenamed.remove(segment.baseOffset) }
             removals.append(RemoveJob(target: .segments(files), paths: paths))
             completions.events.append(
                 .segmentsRemoved(
@@ -73,6 +94,8 @@ extension Volume {
 extension PartitionLog {
     /// Where retention would let the log begin; nil when nothing may go.
     func retainedStart(wall: Int64) -> Int64? {
+        if settings.isUntilConsumed { return consumedStart }
+        guard settings.isDeleted else { return nil }
         var start: Int64?
         var bytes = sealed.reduce(active.size) { $0 + $1.size }
         // By age at most a tenth in one pass: a clock that is wrong does not empty a topic.
@@ -97,8 +120,22 @@ extension PartitionLog {
 
     /// Whether all of the active segment is old enough to go, and nothing but a roll keeps it.
     func activeIsExpired(wall: Int64) -> Bool {
-        guard let age = settings.retentionMilliseconds, active.size > 0, !isRolling else { return false }
+        guard settings.isDeleted, !settings.isUntilConsumed, let age = settings.retentionMilliseconds,
+            active.size > 0, !isRolling
+        else { return false }
         return isOlder(max(active.maxTimestamp, active.lastWrite), than: age, at: wall)
+    }
+
+    /// The end of the sealed segments that are consumed; nil when there are none.
+    var consumedStart: Int64? {
+        guard let consumedFloor else { return nil }
+        return sealed.last { $0.endOffset <= consumedFloor }?.endOffset
+    }
+
+    /// Whether records wait in the active segment for a compaction, and none has come for segment.ms.
+    func activeDelaysCompaction(wall: Int64) -> Bool {
+        guard settings.isCompacted, active.size > 0, !isRolling else { return false }
+        return isOlder(active.lastWrite, than: settings.segmentMilliseconds, at: wall)
     }
 
     private func isOlder(_ time: Int64, than age: Int64, at wall: Int64) -> Bool {

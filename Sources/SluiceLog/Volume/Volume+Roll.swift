@@ -100,6 +100,7 @@ extension Volume {
             removals.append(RemoveJob(target: .segments(gone), paths: paths, close: file.map { [$0] } ?? []))
         }
         journal.release(number, through: sealed.endOffset)
+        queueCompaction(number)
         settle(number)
         retryFiles()
     }

@@ -88,6 +88,7 @@ extension Volume {
         failUncommitted(number, error)
         failQueue(number, .stopped(error))
         if partition.journalled != nil, let group = partition.heldBy { leaveToRecovery(group, error) }
+        answerCompactRequests(number, .failure(.stopped(error)))
     }
 
     mutating func failUncommitted(_ number: Int, _ error: IOError) {
@@ -110,7 +111,10 @@ extension Volume {
         for number in partitions.indices where partitions[number] != nil {
             failUncommitted(number, error)
             failQueue(number, .stopped(error))
+            answerCompactRequests(number, .failure(.stopped(error)))
         }
+        isSwapOut = false
+        giveUpCompaction()
         for group in groups.keys.sorted() {
             failGroup(group, .stopped(error))
             if groups[group]?.phase == .journalled { leaveToRecovery(group, error) }

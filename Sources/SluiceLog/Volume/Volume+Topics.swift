@@ -52,7 +52,9 @@ extension Volume {
             partitions[number]?.isLeaving = true
             partitions[number]?.giveUpRoll()
             failQueue(number, .unknownTopic(name))
+            answerCompactRequests(number, .failure(.unknownTopic(name)))
         }
+        endCompactionIfOver()
         if let first = numbers(of: id).first { continueLeaving(first) }
     }
 
@@ -124,6 +126,7 @@ extension Volume {
             partitions[number]?.settings = settings
             if becomesDurable { requestSync(number) }
         }
+        queueCompaction(number)
         markReady(number)
     }
 
@@ -133,6 +136,7 @@ extension Volume {
         else { return }
         partitions[number]?.settings = settings
         partitions[number]?.nextSettings = nil
+        queueCompaction(number)
     }
 
     /// Whether the deletion of its topic is being recorded: its files are about to be closed.
@@ -147,7 +151,7 @@ extension Volume {
         guard let request = leavingRequests[id], !leavingRecorded.contains(id), failure == nil else { return }
         let isIdle = numbers(of: id).allSatisfy { number in
             guard let partition = partitions[number] else { return true }
-            return !partition.isBusy && partition.journalled == nil
+            return !partition.isBusy && !partition.isCompacting && partition.journalled == nil
         }
         guard isIdle else { return }
         leavingRecorded.insert(id)
@@ -198,6 +202,7 @@ extension Volume {
     mutating func finishedRemove(_ job: RemoveJob, _ error: IOError?) {
         isRemoveOut = false
         if let error { completions.events.append(.removalFailed(error)) }
+        if case .swapped(let renames) = job.target { finishedRenames(renames, error) }
         guard case .topic(let topic) = job.target else { return }
         let request = leavingRequests.removeValue(forKey: topic.id)
         leavingRecorded.remove(topic.id)

@@ -24,21 +24,34 @@ extension Volume {
         return partition.queue.isEmpty && !partition.isWriting && partition.uncommitted.isEmpty
     }
 
-    /// When the oldest segment that retention by age may delete will be old enough, ms; nil when there is
-    /// none.
+    /// When retention by age may delete the oldest segment, or the active one is old enough to be closed for
+    /// a compaction, ms; nil when there is nothing to wait for.
     public var nextExpiry: Int64? {
         var earliest: Int64?
         for partition in partitions {
-            guard let partition, let age = partition.settings.retentionMilliseconds else { continue }
-            var time: Int64?
-            if let oldest = partition.sealed.first {
-                time = max(oldest.maxTimestamp, oldest.writtenAt)
-            } else if partition.active.size > 0 {
-                time = max(partition.active.maxTimestamp, partition.active.lastWrite)
-            }
-            guard let time else { continue }
+            guard let time = partition?.nextExpiry else { continue }
+            earliest = min(earliest ?? .max, time)
+        }
+        return earliest
+    }
+}
+
+extension PartitionLog {
+    fileprivate var nextExpiry: Int64? {
+        var earliest: Int64?
+        func consider(_ time: Int64, plus age: Int64) {
             let due = time.addingReportingOverflow(age)
             if !due.overflow { earliest = min(earliest ?? .max, due.partialValue) }
+        }
+        if settings.isDeleted, !settings.isUntilConsumed, let age = settings.retentionMilliseconds {
+            if let oldest = sealed.first {
+                consider(max(oldest.maxTimestamp, oldest.writtenAt), plus: age)
+            } else if active.size > 0 {
+                consider(max(active.maxTimestamp, active.lastWrite), plus: age)
+            }
+        }
+        if settings.isCompacted, active.size > 0 {
+            consider(active.lastWrite, plus: settings.segmentMilliseconds)
         }
         return earliest
     }

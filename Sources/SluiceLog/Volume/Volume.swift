@@ -14,7 +14,8 @@
 // written again, what waited for it is indeterminate. (5) After `takeCompletions` every request has been
 // answered or has a job that will answer it.
 //
-// The verbs: +Submit, +Write, +Commit, +Atomic, +Sync, +Roll, +Manifest, +Topics, +Retention, +Read, +Close.
+// The verbs: +Submit, +Write, +Commit, +Atomic, +Sync, +Roll, +Manifest, +Topics, +Retention, +Compact,
+// +Read, +Close.
 
 /// What became of submitted work, since the last time it was asked.
 public struct Completions: Sendable {
@@ -56,6 +57,10 @@ public enum VolumeEvent: Sendable, Hashable {
     case removalFailed(IOError)
     case segmentsRemoved(topic: String, partition: Int, count: Int, bytes: Int64)
     case recordsUnreadable(file: String, position: Int64, reason: String)
+    /// A pass has ended: below `to` each key occurs once.
+    case compacted(topic: String, partition: Int, to: Int64)
+    /// What a compaction wrote could not be kept; it is tried again.
+    case compactionFailed(IOError)
 }
 
 public struct Volume: ~Copyable {
@@ -88,6 +93,17 @@ public struct Volume: ~Copyable {
     /// Parts of atomic writes whose segment could not be written; tried again from then on, monotonic ns.
     var retries: [Int] = []
     var retryAt: Int64?
+
+    var compactReady = RingQueue<Int>()
+    /// The pass that is under way.
+    var compaction: (number: Int, pass: Compaction)?
+    /// Not before, monotonic ns: the rate.
+    var compactAt: Int64 = 0
+    /// When all partitions are looked at again.
+    var compactRetryAt: Int64?
+    var isCompactOut = false
+    /// A pass waits for its record.
+    var isSwapOut = false
 
     var isCommitOut = false
     var isSyncOut = false
@@ -123,6 +139,7 @@ public struct Volume: ~Copyable {
             numbers[partition.key] = self.partitions.count
             self.partitions.append(partition)
         }
+        for number in self.partitions.indices { queueCompaction(number) }
     }
 
     /// What has been answered since the last call. To be asked after each call that changes the volume.
@@ -168,7 +185,8 @@ public struct Volume: ~Copyable {
             if let job = takeJournal(now: now) { return .journal(job) }
             if let job = takeRoll(now: now) { return .roll(job) }
             if let job = takeSync(now: now) { return .sync(job) }
-            return takeRemove().map(IOJob.remove)
+            if let job = takeRemove() { return .remove(job) }
+            return takeCompact(now: now).map(IOJob.compact)
         }
     }
 
@@ -182,6 +200,7 @@ public struct Volume: ~Copyable {
         case (.roll(let job), .roll(let result)): finishedRoll(job, result, now: now)
         case (.remove(let job), .remove(let error)): finishedRemove(job, error)
         case (.journal(let job), .journal(let result)): finishedJournal(job, result, now: now)
+        case (.compact(let job), .compact(let result)): finishedCompact(job, result, now: now)
         default: preconditionFailure("a job was finished with the result of another kind")
         }
         advanceClosing(now: now)
@@ -197,12 +216,14 @@ public struct Volume: ~Copyable {
             consider(since + configuration.flushNanoseconds)
         }
         consider(manifest.deadline(configuration))
+        consider(compactionDeadline)
         if !isJournalOut, journal.isFileWanted || journal.wantsNext { consider(journal.retryAt) }
         return deadline
     }
 
     /// Does what time brings: syncs what has been dirty long enough, tries again what failed.
     mutating func tick(now: Instant) {
+        retryCompactions(now: now)
         while let first = dirty.first {
             if let since = partitions[first]?.dirtySince {
                 guard now.monotonicNanoseconds >= since + configuration.flushNanoseconds else { break }

@@ -83,7 +83,7 @@ struct ProduceSession: Sendable {
     /// The error, with the line where it is the line's.
     private func described(_ error: StreamError, _ splitter: RecordSplitter) -> any Error {
         switch error {
-        case .recordTooLarge, .unknownPartition:
+        case .recordTooLarge, .missingKey, .unknownPartition:
             ToolError.failed(
                 """
                 \(splitter.place(splitter.records)): \(Exit.advised(error)) What came before it has been \
