@@ -89,8 +89,8 @@ enum Exit {
             """
             The store \(path) is open in another process (\(process.map(String.init) ?? "unknown")), and one \
             process writes at a time. Have that program do it, or end it\
-            \(process.map { " (kill \($0))" } ?? "") and try again. Reading works beside it: topic list, topic \
-            describe, topic consume, verify, backup.
+            \(process.map { " (kill \($0))" } ?? "") and try again. Reading works beside it: topic list, \
+            topic describe, topic consume, verify, backup.
             """
         case .recordTooLarge:
             error.description + " `sluice topic alter-config NAME -s max.message.bytes=…` raises it."

@@ -112,6 +112,21 @@ import Testing
         #expect(try Data(contentsOf: segment) == bytes)
     }
 
+    @Test(arguments: [0, 3, 7])
+    func `an offset that is damaged is told by its neighbours`(byte: Int) throws {
+        let tool = try Tool()
+        try makeStore(tool)
+        let segment = URL(filePath: try #require(try tool.segments("a-1").first))
+        var bytes = try Data(contentsOf: segment)
+        // The second batch begins behind the first's length.
+        let second = 12 + Int(bytes[8]) << 24 + Int(bytes[9]) << 16 + Int(bytes[10]) << 8 + Int(bytes[11])
+        bytes[second + byte] ^= 0x20
+        try bytes.write(to: segment)
+        let (lines, result) = try salvaged(tool, status: 0)
+        #expect(lines == all)
+        #expect(result.errors.contains("those around it say"), "\(result.errors)")
+    }
+
     @Test func `neither manifest nor meta.properties nor indexes are needed`() throws {
         let tool = try Tool()
         try makeStore(tool)

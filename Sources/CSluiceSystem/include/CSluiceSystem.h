@@ -21,8 +21,8 @@ int sluice_fullsync(int fd);
 /// there is none.
 int sluice_syncfs(int fd);
 
-/// flock(2), exclusive. Waits some milliseconds at most, for those who only look (sluice_lock_probe). 0, or -1
-/// with EWOULDBLOCK when another process holds it.
+/// flock(2), exclusive. Waits some milliseconds at most, for those who only look (sluice_lock_probe). 0, or
+/// -1 with EWOULDBLOCK when another process holds it.
 int sluice_lock_exclusive(int fd);
 
 /// flock(2), shared, without waiting, and let go of at once: 0 when nobody holds it exclusively, else -1 with
@@ -57,9 +57,9 @@ void sluice_wake_clear(int wake);
 enum { SLUICE_WATCH_CHANGED = 1, SLUICE_WATCH_WOKEN = 2, SLUICE_WATCH_LOST = 4 };
 int sluice_watch_wait(int watch, int wake, int milliseconds);
 
-/// A socket that listens at `directory`/control.sock, which only this user can open. What has the name must be
-/// nobody's: a socket there is replaced, anything else is EEXIST. A path longer than a socket's address takes
-/// goes through /proc/self/fd. -1 with errno; ENAMETOOLONG where there is no such way.
+/// A socket that listens at `directory`/control.sock, which only this user can open. What has the name must
+/// be nobody's: a socket there is replaced, anything else is EEXIST. A path longer than a socket's address
+/// takes goes through /proc/self/fd. -1 with errno; ENAMETOOLONG where there is no such way.
 int sluice_control_listen(const char *directory);
 
 /// The next one who connects, without waiting; -1 with EAGAIN when there is none, and with EACCES when it was

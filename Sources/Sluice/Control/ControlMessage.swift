@@ -5,8 +5,9 @@
 //   answer    {"version":1,"result":…}  or  {"version":1,"error":{"code":"unknownTopic","message":"…"}}
 //
 // (1) One request at a time on a connection; answers come in order. (2) A length out of range ends the
-// connection after an answer that says so; anything else that is wrong is answered, and the connection goes on.
-// (3) A version that is not known is refused with `unsupported`; members that are not known are passed over.
+// connection after an answer that says so; anything else that is wrong is answered, and the connection goes
+// on. (3) A version that is not known is refused with `unsupported`; members that are not known are passed
+// over.
 
 package import SluiceCore
 import SluiceLog

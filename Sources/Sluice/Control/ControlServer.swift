@@ -1,9 +1,9 @@
 // The socket in a store's directory: one thread, asleep in poll(2) while nobody asks anything.
 //
-// (1) At most `maxConnections`; whoever comes beyond that waits in the kernel's queue. (2) A connection has one
-// request under way; until it is answered nothing more is read from it. (3) One that is silent for a minute, or
-// does not take its answer, is closed. (4) No bytes trap: see ControlMessage. (5) The store is held while a
-// request of it runs, and not otherwise: a store that is dropped ends the thread.
+// (1) At most `maxConnections`; whoever comes beyond that waits in the kernel's queue. (2) A connection has
+// one request under way; until it is answered nothing more is read from it. (3) One that is silent for a
+// minute, or does not take its answer, is closed. (4) No bytes trap: see ControlMessage. (5) The store is
+// held while a request of it runs, and not otherwise: a store that is dropped ends the thread.
 
 #if canImport(Glibc)
 import Glibc

@@ -1,8 +1,8 @@
 // The shell around one read-only view: who looks, who is shown what, who is told.
 //
-// (1) `volume` is changed by one look at a time, under `looking`; the disk is read then. (2) What the last look
-// has found is copied to `shown`, which is held for moments only: readers never wait for a look. (3) Watchers
-// are told without a lock. (4) The thread that follows the store begins with the first watcher.
+// (1) `volume` is changed by one look at a time, under `looking`; the disk is read then. (2) What the last
+// look has found is copied to `shown`, which is held for moments only: readers never wait for a look. (3)
+// Watchers are told without a lock. (4) The thread that follows the store begins with the first watcher.
 
 import Logging
 import SluiceCore

@@ -6,11 +6,11 @@ import SluiceLog
 /// A store that is only read: beside the process that writes it, after a crash, or on read-only media.
 ///
 /// Nothing is locked, written or made. A record of a durable topic is seen when it is in the journal, as in
-/// the process that writes; one of a `written` topic when it is in its segment. After a crash it shows what an
-/// opening would recover, without recovering it. Consumers follow the end.
+/// the process that writes; one of a `written` topic when it is in its segment. After a crash it shows what
+/// an opening would recover, without recovering it. Consumers follow the end.
 ///
-/// A deletion by the writer is seen as what it is: records that are gone give `offsetOutOfRange`, a topic that
-/// is gone `unknownTopic`. On a network file system changes by another machine may go unnoticed.
+/// A deletion by the writer is seen as what it is: records that are gone give `offsetOutOfRange`, a topic
+/// that is gone `unknownTopic`. On a network file system changes by another machine may go unnoticed.
 ///
 /// ```swift
 /// let store = try await StreamStore.openReadOnly(at: "data")

@@ -4,12 +4,12 @@ import SluiceCore
 package import SluiceLog
 
 extension StreamStore {
-    /// Copies the store, as it is now, to a directory that is a store then: one durable point of all partitions,
-    /// while appends go on.
+    /// Copies the store, as it is now, to a directory that is a store then: one durable point of all
+    /// partitions, while appends go on.
     ///
     /// Sealed segments are linked where the file system is the same, and take no room; the rest is copied.
-    /// Everything is synced before the directory becomes a store: after a failure, a full disk or a crash there
-    /// is none. The copy has the same store id, and opens as any store does.
+    /// Everything is synced before the directory becomes a store: after a failure, a full disk or a crash
+    /// there is none. The copy has the same store id, and opens as any store does.
     ///
     /// - Parameter path: must not exist or be empty; only its last component is made.
     /// - Throws: `notAStore` when something is there; `corrupt`, `offline` when a partition is damaged

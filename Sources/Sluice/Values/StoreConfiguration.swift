@@ -10,8 +10,8 @@ public struct StoreConfiguration: Sendable {
     public var maxOpenFiles = 1024
     /// Whether opening fails with `corrupt` when anything is damaged, rather than opening the rest.
     public var strict = false
-    /// Whether the store can be administered from outside while it is open: it listens on `control.sock` in its
-    /// directory, for this user and root.
+    /// Whether the store can be administered from outside while it is open: it listens on `control.sock` in
+    /// its directory, for this user and root.
     public var controlSocket = true
     /// Where the store reports what it finds and does.
     public var logger = Logger(label: "sluice")

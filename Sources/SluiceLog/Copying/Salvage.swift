@@ -1,15 +1,16 @@
-// Copies whatever is good from a damaged store into a new one. Neither manifest nor journal nor meta.properties
-// need be whole: the directories say which partitions there are, the batches where they belong.
+// Copies whatever is good from a damaged store into a new one. Neither manifest nor journal nor
+// meta.properties need be whole: the directories say which partitions there are, the batches where they
+// belong.
 //
-//   1. Topics: from the manifest where it can be read; else from the directories `<topic>-<partition>` and the
-//      partition.metadata in them, with default settings.
-//   2. Each partition: the batches of its segments in the order of the files, each with the right CRC and a base
-//      offset that has not been passed; between them what the journal has. What is missing in between becomes a
-//      control batch that spans it, as in a recovery: every record keeps its offset.
+//   1. Topics: from the manifest where it can be read; else from the directories `<topic>-<partition>` and
+//      the partition.metadata in them, with default settings.
+//   2. Each partition: the batches of its segments in the order of the files, each with the right CRC and a
+//      base offset that has not been passed; between them what the journal has. What is missing in between
+//      becomes a control batch that spans it, as in a recovery: every record keeps its offset.
 //   3. A manifest, closed; last meta.properties: before that the target is no store.
 //
-// (1) The source is only read. (2) Every byte that is not copied is told: file, position, count, reason. (3) The
-// records that retention or a deletion had let go stay so, where the manifest says where the log began.
+// (1) The source is only read. (2) Every byte that is not copied is told: file, position, count, reason. (3)
+// The records that retention or a deletion had let go stay so, where the manifest says where the log began.
 
 /// What became of a store that was salvaged.
 package enum SalvageNote: Sendable, Hashable {
@@ -60,8 +61,8 @@ package struct Salvage {
     /// Copies the good of the store at `source` to `path`, which must not exist or be empty. Returns whether
     /// nothing was lost.
     ///
-    /// Throws `notADirectory`, `notAStore` when there is nothing like a store or `path` is taken; `io` for the
-    /// target. What was copied by then stays and is no store.
+    /// Throws `notADirectory`, `notAStore` when there is nothing like a store or `path` is taken; `io` for
+    /// the target. What was copied by then stays and is no store.
     /// - Parameters:
     ///   - interpret: what a topic's settings, as text, mean.
     ///   - report: told of everything, in the order in which it is found.

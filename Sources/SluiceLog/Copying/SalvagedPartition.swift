@@ -1,8 +1,8 @@
 // One partition on its way into a new store: Salvage.swift has the rules.
 //
-// (1) `next` is the offset behind what has been written; a batch that begins before it is passed over, one that
-// begins behind it comes after a control batch. (2) A segment of the source is one of the copy, so far as it
-// has anything good.
+// (1) `next` is the offset behind what has been written: no batch begins before it, and one that begins
+// behind it comes after a control batch. (2) A segment of the source is one of the copy, so far as it has
+// anything good.
 
 struct SalvagedPartition {
     private let salvage: Salvage
@@ -41,23 +41,34 @@ struct SalvagedPartition {
 
     /// Copies, and says what the manifest is to know of it.
     mutating func run() throws(IOError) -> PartitionManifest {
-        for segment in try segments() {
+        let segments = try segments()
+        if next == nil { next = segments.first?.base ?? journal.keys.min() }
+        for (index, (base, paths)) in segments.enumerated() {
+            guard base - (next ?? base) <= Self.maxGap else {
+                salvage.report(
+                    .lost(
+                        file: paths.log, position: 0, bytes: 0, reason: "no log has a segment so far ahead"))
+                continue
+            }
+            // What is missing before it belongs to the segment before.
+            try takeJournal(below: base)
+            try fill(to: base)
             try roll()
-            try copy(segment.log)
+            try copy(paths.log, before: index + 1 < segments.count ? segments[index + 1].base : nil)
         }
         // What was acknowledged last may be in the journal alone.
         try takeJournal()
-        if next == nil, let first = journal.keys.min() {
-            next = first
-            try takeJournal()
-        }
         if let known { try fill(to: max(known.recovery.offset, known.sealed.last?.endOffset ?? 0)) }
         return try finish()
     }
 
+    /// Offsets that may be missing in one place: a wrong name or number must not make a log of control
+    /// batches.
+    private static let maxGap: Int64 = 1 << 36
+
     /// The segments there are, ascending. Of one that compaction has rewritten and not yet renamed, the new
     /// file, if the manifest says that it counts.
-    private func segments() throws(IOError) -> [SegmentPaths] {
+    private func segments() throws(IOError) -> [(base: Int64, paths: SegmentPaths)] {
         guard try files.status(source)?.kind == .directory else { return [] }
         let generations = Dictionary(
             (known?.sealed ?? []).map { ($0.baseOffset, $0.generation) }, uniquingKeysWith: { $1 })
@@ -74,10 +85,11 @@ struct SalvagedPartition {
         }
         // Records before this are deleted, and no loss.
         let start = known?.sealed.first?.baseOffset ?? known?.recovery.baseOffset ?? 0
-        return found.filter { $0.key >= start }.sorted { $0.key < $1.key }.map(\.value)
+        return found.filter { $0.key >= start }.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
     }
 
-    private mutating func copy(_ path: String) throws(IOError) {
+    /// - Parameter limit: where the next segment begins.
+    private mutating func copy(_ path: String, before limit: Int64?) throws(IOError) {
         var scanner: TailScanner
         do throws(IOError) {
             scanner = try TailScanner(path: path, files: files)
@@ -89,17 +101,64 @@ struct SalvagedPartition {
         var position: Int64 = 0
         while position < scanner.size {
             switch look(&scanner, position) {
-            case .valid(let header, let bytes):
+            case .valid(let header, _):
+                let start = position
                 position += Int64(header.totalBytes)
-                // What a torn rewrite has left twice: the first is the one that was read.
-                if let next, header.baseOffset < next { continue }
+                // The search has moved the window.
+                guard let offset = offset(of: header, at: start, before: limit, &scanner),
+                    case .valid(var header, let bytes) = look(&scanner, start)
+                else {
+                    salvage.report(
+                        .lost(
+                            file: path, position: start, bytes: position - start,
+                            reason: "its offset, \(header.baseOffset), does not fit those around it"))
+                    continue
+                }
+                if offset != header.baseOffset {
+                    salvage.report(
+                        .replaced(
+                            file: path,
+                            reason:
+                                "the batch at \(start) has offset \(header.baseOffset); those around it say "
+                                + "\(offset), which it gets"))
+                    bytes.buffer.assign(
+                        baseOffset: offset, leaderEpoch: header.partitionLeaderEpoch, at: bytes.start)
+                    header.baseOffset = offset
+                }
                 try take(header, bytes)
             case .invalid(let reason):
-                let end = nextBatch(&scanner, after: position) ?? scanner.size
+                let end = nextBatch(&scanner, after: position)?.0 ?? scanner.size
                 salvage.report(.lost(file: path, position: position, bytes: end - position, reason: reason))
                 position = end
             }
         }
+    }
+
+    /// The base offset of a batch, which its CRC does not cover: as it is written, where what comes before
+    /// and after it allows that; as those say, where they agree; else nil.
+    private func offset(
+        of header: BatchHeader, at position: Int64, before limit: Int64?, _ scanner: inout TailScanner
+    ) -> Int64? {
+        guard let next, header.baseOffset != next else { return header.baseOffset }
+        // Compaction leaves gaps: nothing can be said of where a batch should be.
+        if settings.isCompacted, header.baseOffset > next { return header.baseOffset }
+        let count = Int64(header.lastOffsetDelta) + 1
+        let end = position + Int64(header.totalBytes)
+        var after = limit
+        if end < scanner.size {
+            if case .valid(let follower, _) = look(&scanner, end) {
+                if follower.baseOffset == header.nextOffset, header.baseOffset > next {
+                    return header.baseOffset
+                }
+                if follower.baseOffset == next + count { return next }
+                return nil
+            }
+            after = nextBatch(&scanner, after: end)?.1.baseOffset ?? limit
+        } else if limit == next + count {
+            return next
+        }
+        let isPlausible = header.nextOffset <= after ?? .max && header.baseOffset - next <= Self.maxGap
+        return header.baseOffset > next && isPlausible ? header.baseOffset : nil
     }
 
     /// What is at a position. A place that cannot be read is as good as damaged.
@@ -111,9 +170,9 @@ struct SalvagedPartition {
         }
     }
 
-    private func nextBatch(_ scanner: inout TailScanner, after position: Int64) -> Int64? {
+    private func nextBatch(_ scanner: inout TailScanner, after position: Int64) -> (Int64, BatchHeader)? {
         do throws(IOError) {
-            return try scanner.nextBatch(after: position, from: next ?? 0)?.0
+            return try scanner.nextBatch(after: position, from: next ?? 0)
         } catch {
             return nil
         }
@@ -131,7 +190,8 @@ struct SalvagedPartition {
         try open(at: header.baseOffset)
         try writer?.append(header, bytes)
         next = header.nextOffset
-        epoch = max(epoch, header.partitionLeaderEpoch)
+        // No CRC covers it: the manifest knows better.
+        if known == nil { epoch = max(epoch, min(header.partitionLeaderEpoch, Int32.max - 1)) }
         batches += 1
         if !header.isControl { records += Int64(header.recordCount) }
     }

@@ -7,11 +7,11 @@
 //   4. meta.properties, which makes it a store.
 //
 // (1) A crash or an error before 4 leaves a directory that nobody takes for a store. (2) A segment that the
-// writer removes meanwhile is gone from the cut, which is then taken anew from 1. (3) Links are safe: a sealed
-// segment never changes, and its indexes are replaced by new files, never written. The active segment's files
-// are copied for that reason. (4) The store id is kept: a backup that is put in the store's place is that
-// store. Whoever goes on with both has two stores of one id, which nothing mistakes for each other: each has
-// its own manifest and journal.
+// writer removes meanwhile is gone from the cut, which is then taken anew from 1. (3) Links are safe: a
+// sealed segment never changes, and its indexes are replaced by new files, never written. The active
+// segment's files are copied for that reason. (4) The store id is kept: a backup that is put in the store's
+// place is that store. Whoever goes on with both has two stores of one id, which nothing mistakes for each
+// other: each has its own manifest and journal.
 
 package struct StoreBackup {
     let files: any FileSystem

@@ -2,9 +2,10 @@
 //
 //   stage     when                                   what is visible
 //   closed    the manifest's last word is a close    all of it
-//   crashed   it is not, and nobody holds the lock   what a recovery would show: it is planned, not carried out
-//   live      it is not, and someone holds the lock  of a durable topic up to the last whole journal frame or
-//                                                    the recovery point; of a `written` one all whole batches
+//   crashed   it is not, and nobody holds the lock   what a recovery would show: planned, not carried out
+//   live      it is not, and someone holds the lock  of a durable topic up to the last whole journal frame
+//                                                    or the recovery point; of a `written` one all whole
+//                                                    batches
 //
 // (1) Nothing is written, made, or kept locked; no look of the writer's is disturbed. (2) Synchronous, and
 // owned by one thread at a time: `look` reads, everything else answers from what the last look found. (3) A

@@ -90,7 +90,8 @@ extension Volume {
 
     /// Up to where each partition is durable, of one moment.
     ///
-    /// The files tell the same, but for what was synced directly: its recovery point is recorded a little later.
+    /// The files tell the same, but for what was synced directly: its recovery point is recorded a little
+    /// later.
     package var durableEnds: [PartitionKey: JournalEnd] {
         var ends: [PartitionKey: JournalEnd] = [:]
         for case let partition? in partitions where partition.settings.isDurable {

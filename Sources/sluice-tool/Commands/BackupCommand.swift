@@ -11,8 +11,8 @@ struct BackupCommand: AsyncParsableCommand {
         commandName: "backup",
         abstract: "Copy the store to a directory, also while a program writes it.",
         discussion: """
-            One durable point of all partitions. Closed segments are linked where the file system is the same; \
-            the rest is copied. The directory is a store when the command ends well, and none before.
+            One durable point of all partitions. Closed segments are linked where the file system is the \
+            same; the rest is copied. The directory is a store when the command ends well, and none before.
             """)
 
     @Argument(help: "Where to; must not exist or be empty.")

@@ -10,8 +10,8 @@ struct SalvageCommand: AsyncParsableCommand {
         abstract: "Copy whatever is good of a damaged store into a new one.",
         discussion: """
             The source is not changed; its manifest, journal and meta.properties may be missing or damaged. \
-            Records keep their offsets; what is lost in between is stepped over. What is copied is printed to \
-            standard output, what is not to standard error. Exit code 1 when anything was lost.
+            Records keep their offsets; what is lost in between is stepped over. What is copied is printed \
+            to standard output, what is not to standard error. Exit code 1 when anything was lost.
             """)
 
     @Argument(help: "The damaged store's directory.")
