@@ -9,6 +9,11 @@
 //   deleteTopic    topic                                      {}
 //   alterTopic     topic, configuration: what is to change    {}
 //   backup         path: an absolute one                      {}
+//   groups                                                    groups: [group]
+//   describeGroup  group                                      a group: Groups/GroupDescription+JSON.swift
+//   seekGroup      group, to: earliest, latest, an offset,    offsets: [{partition, offset}]
+//                  {timestamp}; topics
+//   deleteGroup    group                                      {}
 
 import SluiceCore
 import SluiceLog
@@ -69,7 +74,30 @@ enum ControlRequests {
             try await store.backup(to: path)
             return [:]
         },
+        "groups": { store, _ in
+            ["groups": .array(try await store.admin.groups().map(\.json))]
+        },
+        "describeGroup": { store, request in
+            try await store.admin.describeGroup(try request.text("group")).json
+        },
+        "seekGroup": { store, request in
+            guard let position = request["to"].flatMap(Position.init) else {
+                throw ControlFailure.illegal("The request needs \"to\": earliest, latest, an offset, a timestamp.")
+            }
+            let offsets = try await store.admin.seekGroup(
+                try request.text("group"), to: position,
+                topics: (request["topics"]?.array ?? []).compactMap(\.string))
+            return ["offsets": .array(offsets.sorted { $0.key < $1.key }.map(Self.json))]
+        },
+        "deleteGroup": { store, request in
+            try await store.admin.deleteGroup(try request.text("group"))
+            return [:]
+        },
     ]
+
+    private static func json(_ partition: TopicPartition, _ offset: Offset) -> JSONValue {
+        ["partition": partition.json, "offset": .integer(offset.rawValue)]
+    }
 
     /// The answer to the bytes of one message, whatever they are.
     static func answer(_ bytes: [UInt8], _ store: StreamStore) async -> JSONValue {

@@ -15,6 +15,7 @@ final class GroupEngine: Sendable {
     private let state: Locked<State>
     let sink: OffsetsSink
     let metrics = GroupMetrics()
+    let upkeep = Locked(GroupUpkeep())
 
     /// What a request is answered with, by what it was.
     enum Answer: Sendable {
@@ -184,6 +185,7 @@ final class GroupEngine: Sendable {
 
     /// Topics were made, changed or deleted: members look whether that concerns them.
     func catalogueChanged() {
+        if isReady { findKeptTopics() }
         for member in members { member.catalogueChanged() }
     }
 
@@ -201,6 +203,12 @@ final class GroupEngine: Sendable {
     }
 
     // MARK: Loading
+
+    private var isReady: Bool {
+        state.withLock { state in
+            if case .ready = state.phase { true } else { false }
+        }
+    }
 
     /// Reads the offsets topic, once. Throws `corrupt`, `offline`, `io`, `noSpace`, `closed`.
     ///
@@ -256,6 +264,8 @@ final class GroupEngine: Sendable {
             }
         }
         change { coordinator, now in coordinator.finishLoading(now: now) }
+        if OffsetsTopic.bytes(in: engine) > max(64 << 10, 2 * Int64(read { $0.liveBytes })) { compact() }
+        findKeptTopics()
     }
 }
 

@@ -21,6 +21,14 @@ enum OffsetsTopic {
         engine.read { volume in volume.topic(name) != nil }
     }
 
+    /// Bytes that the topic takes.
+    static func bytes(in engine: StoreEngine) -> Int64 {
+        guard let number = try? engine.number(of: place), let start = try? engine.offsets(number).lowerBound,
+            let view = try? engine.segment(number, at: start)
+        else { return 0 }
+        return view.limit + ((try? engine.read { volume throws(LogError) in try volume.bytes(number, behind: view) }) ?? 0)
+    }
+
     /// Makes the topic, unless somebody has.
     nonisolated(nonsending) static func make(in engine: StoreEngine) async throws(StreamError) {
         let settings = TopicConfiguration {
@@ -119,6 +127,7 @@ final class OffsetsSink: BatchSink, @unchecked Sendable {
                 else { throw .tooLarge(bytes: Limits.batchBytes + 1, limit: Limits.batchBytes) }
                 try volume.submit(batch, to: partition, .durable)
             }
+            groups?.noteAppended(store.records.reduce(0) { $0 + $1.byteCount })
         } catch {
             engine.logger.error("what groups committed could not be stored", metadata: ["reason": "\(error)"])
             groups?.stored(store.id, .failed)
@@ -130,6 +139,7 @@ final class OffsetsSink: BatchSink, @unchecked Sendable {
             switch completion.result {
             case .success(let batch):
                 groups?.stored(completion.origin.number, .durable(at: batch.baseOffset))
+                groups?.scheduleFloors()
             case .failure(let error):
                 engine.logger.error(
                     "what groups committed could not be stored", metadata: ["reason": "\(error)"])

@@ -214,6 +214,7 @@ final class AtomicSink: BatchSink, Sendable {
             write.groups.stored(store.id, offset.map { .durable(at: $0) } ?? .failed)
             offset? += Int64(store.records.count)
         }
+        write.groups.scheduleFloors()
     }
 }
 

@@ -60,7 +60,9 @@ public final class StreamStore: Streams, Service {
         guard thread != nil else { throw .io(operation: "pthread_create", file: path, errno: 11) }
         let result = await waiter.value()
         thread?.join()
-        return try result.get()
+        let store = try result.get()
+        await store.lease.groups.beginKeeping()
+        return store
     }
 
     /// Opens a store on the calling thread.

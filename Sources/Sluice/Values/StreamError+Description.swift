@@ -37,8 +37,8 @@ extension StreamError: CustomStringConvertible {
             """
         case .unknownMember(let group):
             """
-            This consumer is not a member of group \(quoted(group)) now: it left, or was away too long. Begin \
-            a loop over it: that joins.
+            This consumer is not a member of group \(quoted(group)) now: it left, or was away too long. \
+            Begin a loop over it: that joins.
             """
         case .unknownGroup(let group):
             """

@@ -3,6 +3,7 @@
 #if Tool
 import ArgumentParser
 import Sluice
+import SluiceCore
 
 struct GroupCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -18,7 +19,9 @@ struct GroupList: AsyncParsableCommand {
     @OptionGroup var store: StoreOption
 
     func run() async throws {
-        let groups = try await store.withStore { try await $0.admin.groups() }
+        let groups = try await store.ask(
+            "groups", [:], { $0["groups"]?.array?.compactMap(ConsumerGroupDescription.init) },
+            { try await $0.admin.groups() })
         var table = Table(["NAME", "STATE", "MEMBERS", "PARTITIONS", "LAG"])
         for group in groups {
             table.add([
@@ -45,7 +48,9 @@ struct GroupDescribe: AsyncParsableCommand {
     @OptionGroup var store: StoreOption
 
     func run() async throws {
-        let group = try await store.withStore { try await $0.admin.describeGroup(name) }
+        let group = try await store.ask(
+            "describeGroup", ["group": .string(name)], ConsumerGroupDescription.init,
+            { try await $0.admin.describeGroup(name) })
         try StandardOutput.print(Self.text(group))
     }
 
@@ -107,7 +112,10 @@ struct GroupSeek: AsyncParsableCommand {
 
     func run() async throws {
         let position = StartPosition.parse(to) ?? .earliest
-        let offsets = try await store.withStore { store in
+        let members: [String: JSONValue] = [
+            "group": .string(name), "to": position.json, "topics": .array(topic.map { .string($0) }),
+        ]
+        let offsets = try await store.ask("seekGroup", members, Self.offsets) { store in
             try await store.admin.seekGroup(name, to: position, topics: topic)
         }
         var table = Table(["TOPIC", "PARTITION", "COMMITTED"])
@@ -115,6 +123,16 @@ struct GroupSeek: AsyncParsableCommand {
             table.add([partition.topic, "\(partition.partition)", "\(offset)"])
         }
         try StandardOutput.print(table.text)
+    }
+
+    private static func offsets(_ json: JSONValue) -> [TopicPartition: Offset]? {
+        guard let list = json["offsets"]?.array else { return nil }
+        var offsets: [TopicPartition: Offset] = [:]
+        for entry in list {
+            guard let partition = entry["partition"].flatMap(TopicPartition.init) else { return nil }
+            offsets[partition] = entry["offset"]?.integer.map { Offset($0) }
+        }
+        return offsets
     }
 }
 
@@ -128,7 +146,9 @@ struct GroupDelete: AsyncParsableCommand {
     @OptionGroup var store: StoreOption
 
     func run() async throws {
-        try await store.withStore { try await $0.admin.deleteGroup(name) }
+        try await store.change("deleteGroup", ["group": .string(name)]) {
+            try await $0.admin.deleteGroup(name)
+        }
         try StandardOutput.print("deleted group \(name)")
     }
 }

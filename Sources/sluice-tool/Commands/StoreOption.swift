@@ -59,6 +59,25 @@ struct StoreOption: ParsableArguments {
         }
     }
 
+    /// Asks the process that has the store open, or opens it to ask.
+    func ask<R>(
+        _ request: String, _ members: [String: JSONValue], _ read: (JSONValue) -> R?,
+        _ body: (StreamStore) async throws -> R
+    ) async throws -> R {
+        do {
+            return try await withStore(body)
+        } catch let error as StreamError {
+            guard case .locked = error else { throw error }
+            switch ControlClient.ask(path, request, members) {
+            case .result(let json):
+                if let result = read(json) { return result }
+                throw ToolError.failed("What the process answered that has the store open makes no sense.")
+            case .refused(_, let message): throw ToolError.failed(message)
+            case .silent: throw error
+            }
+        }
+    }
+
     /// Opens the store to read, beside whoever writes it, and runs `body`.
     ///
     /// Never with the lock: who looks into a store from a shell must not keep a program from opening it.
