@@ -200,7 +200,8 @@ extension VolumeSimulation {
         _ record: UInt64, at offset: Int64, in partition: SimulatedPartition, _ last: [UInt8: Int64]
     ) -> Bool {
         guard let key = key(of: record) else { return true }
-        if let later = last[key], later > offset { return true }
+        // With something older of the key there it must be: it may have been what deletes that.
+        if let last = last[key] { return last > offset }
         return partition.tombstones[key].map { $0 >= record } ?? false
     }
 
