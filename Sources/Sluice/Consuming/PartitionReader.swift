@@ -85,7 +85,9 @@ struct FetchPlan: Sendable {
 
 extension StoreEngine {
     /// Whether what the plan has read, or why it could not, counts for nothing: a compaction came in between.
-    func isReplaced(_ plan: FetchPlan) -> Bool { read { $0.isReplaced(plan.view, of: plan.number) } }
+    func isReplaced(_ plan: FetchPlan, afterFailure: Bool = false) -> Bool {
+        read { $0.isReplaced(plan.view, of: plan.number, afterFailure: afterFailure) }
+    }
 
     /// The offset that a position means now. Looks into the log for a time: not for the cooperative pool.
     ///
@@ -133,7 +135,7 @@ extension StoreEngine {
                 if read({ $0.isReplaced(segment, of: number) }) { return nil }
                 if let found { return (found, ()) }
             } catch {
-                if read({ $0.isReplaced(segment, of: number) }) { return nil }
+                if read({ $0.isReplaced(segment, of: number, afterFailure: true) }) { return nil }
                 throw error
             }
             view = try read { volume throws(LogError) in try volume.segment(number, after: segment) }

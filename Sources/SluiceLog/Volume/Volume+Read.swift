@@ -78,12 +78,16 @@ extension Volume {
 
     /// Whether compaction has put other bytes in the place of the view's since it was made: then what was
     /// read, or why it could not be, counts for nothing, and a new view is to be asked for.
-    public func isReplaced(_ view: SegmentView, of number: Int) -> Bool {
+    ///
+    /// - Parameter afterFailure: the reading failed. While files are being renamed the temporary name may be
+    ///   gone already: that is no failure of the store, and is over in a moment.
+    public func isReplaced(_ view: SegmentView, of number: Int, afterFailure: Bool = false) -> Bool {
         guard partitions.indices.contains(number), let partition = partitions[number] else { return false }
         guard view.baseOffset < partition.active.baseOffset,
             let sealed = partition.sealed.last(where: { $0.baseOffset <= view.baseOffset }),
             view.baseOffset < sealed.endOffset
         else { return false }
+        if afterFailure, partition.isRenaming, !view.paths.suffix.isEmpty { return true }
         return sealed.baseOffset != view.baseOffset || sealed.generation != view.generation
             || partition.paths(of: sealed).suffix != view.paths.suffix
     }
