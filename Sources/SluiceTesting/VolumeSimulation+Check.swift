@@ -238,7 +238,11 @@ extension VolumeSimulation {
         _ view: SegmentView, from start: Int64, _ found: inout [(offset: Int64, record: UInt64)],
         _ fault: inout String?
     ) -> Int64 {
-        guard let bytes = files.contents(view.paths.log), bytes.count >= view.limit else {
+        // Renamed, and the volume has not been told: a reader would ask again.
+        var renamed = view.paths
+        renamed.suffix = ""
+        let contents = files.contents(view.paths.log) ?? files.contents(renamed.log)
+        guard let bytes = contents, bytes.count >= view.limit else {
             fault = "\(view.paths.log) has less than \(view.limit) bytes"
             return start
         }
