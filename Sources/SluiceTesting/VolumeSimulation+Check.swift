@@ -200,7 +200,8 @@ extension VolumeSimulation {
         _ record: UInt64, at offset: Int64, in partition: SimulatedPartition, _ last: [UInt8: Int64]
     ) -> Bool {
         guard let key = key(of: record) else { return true }
-        if let later = last[key], later > offset { return true }
+        // With something older of the key there it must be: it may have been what deletes that.
+        if let last = last[key] { return last > offset }
         return partition.tombstones[key].map { $0 >= record } ?? false
     }
 
@@ -237,7 +238,11 @@ extension VolumeSimulation {
         _ view: SegmentView, from start: Int64, _ found: inout [(offset: Int64, record: UInt64)],
         _ fault: inout String?
     ) -> Int64 {
-        guard let bytes = files.contents(view.paths.log), bytes.count >= view.limit else {
+        // Renamed, and the volume has not been told: a reader would ask again.
+        var renamed = view.paths
+        renamed.suffix = ""
+        let contents = files.contents(view.paths.log) ?? files.contents(renamed.log)
+        guard let bytes = contents, bytes.count >= view.limit else {
             fault = "\(view.paths.log) has less than \(view.limit) bytes"
             return start
         }

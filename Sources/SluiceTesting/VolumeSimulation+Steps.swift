@@ -47,7 +47,10 @@ extension VolumeSimulation {
             note("retention")
             store?.volume.enforceRetention(wall: clock.now.wallMilliseconds)
             try drain()
-        case .compact: try compact()
+        case .compact:
+            try compact()
+            // A pass is many jobs: a step for each would seldom come to its end.
+            try work(random.pick([0, 5, 20, 80]))
         case .moveFloor: try moveFloor()
         case .deleteRecords: try deleteRecords()
         case .createTopic: try createTopic()
@@ -206,6 +209,20 @@ extension VolumeSimulation {
     }
 
     // MARK: Jobs
+
+    /// Does so many jobs one after another, looking at the logs in between, until the machine dies.
+    private func work(_ count: Int) throws(SimulationViolation) {
+        for _ in 0..<count {
+            let before = jobs.count
+            for lane in [JobLane.background, .append] where jobs.count == before { try take(lane) }
+            guard !jobs.isEmpty else { return }
+            let index = jobs.count - 1
+            runJob(index)
+            if files.hasCrashed { return }
+            if random.chance(0.1) { try checkAll() }
+            try finishJob(index)
+        }
+    }
 
     func take(_ lane: JobLane) throws(SimulationViolation) {
         let most = lane == .append ? mostOut.append : mostOut.background

@@ -248,7 +248,7 @@ public final class Consumer: AsyncSequence, Sendable {
             }
             return engine.isReplaced(plan) ? nil : batches
         } catch {
-            if engine.isReplaced(plan) { return nil }
+            if engine.isReplaced(plan, afterFailure: true) { return nil }
             // The segment was removed between the look-up and the opening: the next look-up says what is
             // valid. One that is looked up again was removed by somebody else.
             guard case .io(operation: "open", let file, errno: 2) = error, missing != file else {

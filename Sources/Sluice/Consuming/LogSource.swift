@@ -21,7 +21,7 @@ protocol LogSource: AnyObject, Sendable {
     /// As `Volume.segment(_:after:)`.
     func segment(_ number: Int, after view: SegmentView) throws(LogError) -> SegmentView?
     /// As `Volume.isReplaced(_:of:)`: to be asked after what a view names has been read.
-    func isReplaced(_ view: SegmentView, of number: Int) -> Bool
+    func isReplaced(_ view: SegmentView, of number: Int, afterFailure: Bool) -> Bool
     /// Tells `watcher` of these partitions until `unwatch`; at once, when the store has been closed.
     func watch(_ numbers: [Int], _ watcher: any PartitionWatcher)
     func unwatch(_ numbers: [Int], _ watcher: ObjectIdentifier)
@@ -51,8 +51,8 @@ extension StoreEngine: LogSource {
         try read { volume throws(LogError) in try volume.segment(number, after: view) }
     }
 
-    func isReplaced(_ view: SegmentView, of number: Int) -> Bool {
-        read { volume in volume.isReplaced(view, of: number) }
+    func isReplaced(_ view: SegmentView, of number: Int, afterFailure: Bool) -> Bool {
+        read { volume in volume.isReplaced(view, of: number, afterFailure: afterFailure) }
     }
 
     /// Does nothing: it knows of every change, since it makes them.

@@ -87,7 +87,9 @@ struct FetchPlan: Sendable {
 
 extension LogSource {
     /// Whether what the plan has read, or why it could not, counts for nothing: a compaction came in between.
-    func isReplaced(_ plan: FetchPlan) -> Bool { isReplaced(plan.view, of: plan.number) }
+    func isReplaced(_ plan: FetchPlan, afterFailure: Bool = false) -> Bool {
+        isReplaced(plan.view, of: plan.number, afterFailure: afterFailure)
+    }
 }
 
 extension LogSource {
@@ -134,10 +136,10 @@ extension LogSource {
                 let found =
                     segment.maxTimestamp >= time
                     ? try reader.record(atTime: time, in: segment, &context) : nil
-                if isReplaced(segment, of: number) { return nil }
+                if isReplaced(segment, of: number, afterFailure: false) { return nil }
                 if let found { return (found, ()) }
             } catch {
-                if isReplaced(segment, of: number) { return nil }
+                if isReplaced(segment, of: number, afterFailure: true) { return nil }
                 throw error
             }
             view = try self.segment(number, after: segment)

@@ -124,11 +124,11 @@ final class ReadOnlyEngine: LogSource, @unchecked Sendable {
 
     /// Looks again where a compaction may have come in between: what it swaps is in the manifest before any
     /// name changes hands.
-    func isReplaced(_ view: SegmentView, of number: Int) -> Bool {
+    func isReplaced(_ view: SegmentView, of number: Int, afterFailure: Bool) -> Bool {
         guard !view.isActive, shown.withLock({ $0.volume.mayBeCompacted(number) }) else { return false }
         // A look that fails is met again by the next fetch.
         try? lookAgain()
-        return shown.withLock { $0.volume.isReplaced(view, of: number) }
+        return shown.withLock { $0.volume.isReplaced(view, of: number, afterFailure: afterFailure) }
     }
 
     // MARK: Who is told

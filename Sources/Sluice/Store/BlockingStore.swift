@@ -168,7 +168,7 @@ public struct BlockingStore: Sendable {
                     let batches = try plan.fetch(engine.reader, maxBytes: maxBytes)
                     if !engine.isReplaced(plan) { state.took(batches, index, plan, generation: generation) }
                 } catch {
-                    guard engine.isReplaced(plan) else { throw error }
+                    guard engine.isReplaced(plan, afterFailure: true) else { throw error }
                 }
             }
         }

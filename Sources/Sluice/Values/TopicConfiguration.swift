@@ -170,7 +170,9 @@ public struct TopicConfiguration: Hashable, Sendable {
 
     /// What becomes of old records.
     public struct CleanupPolicy: OptionSet, Hashable, Sendable {
+        /// The bits.
         public var rawValue: Int
+        /// The policies of these bits.
         public init(rawValue: Int) { self.rawValue = rawValue }
 
         /// Whole segments go, by age and by size.

@@ -50,6 +50,7 @@ enum CompactionStep: Sendable {
     case failed(IOError)
 }
 
+/// A slice of a pass.
 public struct CompactJob: Sendable {
     var partition: Int
     var compaction: Compaction
@@ -57,6 +58,7 @@ public struct CompactJob: Sendable {
     var bytes: Int
 }
 
+/// What came of it.
 public struct CompactResult: Sendable {
     /// Bytes that were read and written.
     var bytes: Int

@@ -112,10 +112,10 @@ package struct ReadOnlyVolume: Sendable {
         return partition.log.settings.isCompacted || partition.log.sealed.contains { $0.generation > 0 }
     }
 
-    /// As `Volume.isReplaced(_:of:)`, as the last look found it.
-    package func isReplaced(_ view: SegmentView, of number: Int) -> Bool {
+    /// As `Volume.isReplaced(_:of:afterFailure:)`, as the last look found it.
+    package func isReplaced(_ view: SegmentView, of number: Int, afterFailure: Bool) -> Bool {
         guard let partition = try? readable(number) else { return false }
-        return partition.log.isReplaced(view)
+        return partition.log.isReplaced(view, afterFailure: afterFailure)
     }
 
     /// The directory of a partition, to be watched. nil when it is gone.

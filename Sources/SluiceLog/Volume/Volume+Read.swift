@@ -65,9 +65,12 @@ extension Volume {
 
     /// Whether compaction has put other bytes in the place of the view's since it was made: then what was
     /// read, or why it could not be, counts for nothing, and a new view is to be asked for.
-    public func isReplaced(_ view: SegmentView, of number: Int) -> Bool {
+    ///
+    /// - Parameter afterFailure: the reading failed. While files are being renamed the temporary name may be
+    ///   gone already: that is no failure of the store, and is over in a moment.
+    public func isReplaced(_ view: SegmentView, of number: Int, afterFailure: Bool = false) -> Bool {
         guard partitions.indices.contains(number), let partition = partitions[number] else { return false }
-        return partition.isReplaced(view)
+        return partition.isReplaced(view, afterFailure: afterFailure)
     }
 
     /// The segment behind one that has been read to its end; nil when it was the last.
@@ -172,11 +175,12 @@ extension PartitionLog {
     }
 
     /// Whether compaction has put other bytes in the place of the view's.
-    func isReplaced(_ view: SegmentView) -> Bool {
+    func isReplaced(_ view: SegmentView, afterFailure: Bool) -> Bool {
         guard view.baseOffset < active.baseOffset,
             let segment = sealed.last(where: { $0.baseOffset <= view.baseOffset }),
             view.baseOffset < segment.endOffset
         else { return false }
+        if afterFailure, isRenaming, !view.paths.suffix.isEmpty { return true }
         return segment.baseOffset != view.baseOffset || segment.generation != view.generation
             || paths(of: segment).suffix != view.paths.suffix
     }
