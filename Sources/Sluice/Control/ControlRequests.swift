@@ -82,7 +82,8 @@ enum ControlRequests {
         },
         "seekGroup": { store, request in
             guard let position = request["to"].flatMap(Position.init) else {
-                throw ControlFailure.illegal("The request needs \"to\": earliest, latest, an offset, a timestamp.")
+                throw ControlFailure.illegal(
+                    "The request needs \"to\": earliest, latest, an offset, a timestamp.")
             }
             let offsets = try await store.admin.seekGroup(
                 try request.text("group"), to: position,

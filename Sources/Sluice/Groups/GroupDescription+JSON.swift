@@ -1,4 +1,5 @@
-// A group's description as control.sock carries it. Package: the command line reads what the store has written.
+// A group's description as control.sock carries it. Package: the command line reads what the store has
+// written.
 
 package import SluiceCore
 
@@ -8,7 +9,8 @@ extension ConsumerGroupDescription {
         func offset(_ offset: Offset?) -> JSONValue { offset.map { .integer($0.rawValue) } ?? .null }
         func text(_ text: String?) -> JSONValue { text.map { .string($0) } ?? .null }
         return [
-            "name": .string(name), "state": .string(state.rawValue), "generation": .integer(Int64(generation)),
+            "name": .string(name), "state": .string(state.rawValue),
+            "generation": .integer(Int64(generation)),
             "assignor": text(assignor),
             "members": .array(
                 members.map { member in
@@ -34,12 +36,14 @@ extension ConsumerGroupDescription {
 
     /// nil when it is not such a description.
     package init?(_ json: JSONValue) {
-        guard let name = json["name"]?.string, let state = json["state"]?.string.flatMap(State.init(rawValue:)),
+        guard let name = json["name"]?.string,
+            let state = json["state"]?.string.flatMap(State.init(rawValue:)),
             let generation = json["generation"]?.integer, let members = json["members"]?.array,
             let partitions = json["partitions"]?.array
         else { return nil }
         self.init(
-            name: name, state: state, generation: Int(clamping: generation), assignor: json["assignor"]?.string,
+            name: name, state: state, generation: Int(clamping: generation),
+            assignor: json["assignor"]?.string,
             members: members.compactMap(Member.init), partitions: partitions.compactMap(Progress.init))
     }
 }
@@ -71,7 +75,9 @@ extension TopicPartition {
     package var json: JSONValue { ["topic": .string(topic), "partition": .integer(Int64(partition))] }
 
     package init?(_ json: JSONValue) {
-        guard let topic = json["topic"]?.string, let partition = json["partition"]?.integer else { return nil }
+        guard let topic = json["topic"]?.string, let partition = json["partition"]?.integer else {
+            return nil
+        }
         self.init(topic: topic, partition: Int(clamping: partition))
     }
 }

@@ -1,5 +1,5 @@
-// What groups need done from time to time: the offsets topic compacted, and what has been consumed told to the
-// topics that keep records for that.
+// What groups need done from time to time: the offsets topic compacted, and what has been consumed told to
+// the topics that keep records for that.
 //
 // (1) Nothing here runs on a clock of its own: a commit sets it off, at most once a second, and the one timer
 // that is left while a group is silent is that of its abandonment. (2) A group that has neither members nor
@@ -135,7 +135,8 @@ extension GroupEngine {
         }
     }
 
-    /// What a group has committed, when it was last heard of in wall milliseconds, and whether it has members.
+    /// What a group has committed, when it was last heard of in wall milliseconds, and whether it has
+    /// members.
     private func activity(of group: String) -> ([TopicPartition: Int64], Int64, Bool) {
         read { coordinator in
             var offsets: [TopicPartition: Int64] = [:]

@@ -26,7 +26,8 @@ enum OffsetsTopic {
         guard let number = try? engine.number(of: place), let start = try? engine.offsets(number).lowerBound,
             let view = try? engine.segment(number, at: start)
         else { return 0 }
-        return view.limit + ((try? engine.read { volume throws(LogError) in try volume.bytes(number, behind: view) }) ?? 0)
+        return view.limit
+            + ((try? engine.read { volume throws(LogError) in try volume.bytes(number, behind: view) }) ?? 0)
     }
 
     /// Makes the topic, unless somebody has.
