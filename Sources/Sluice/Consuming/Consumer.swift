@@ -51,7 +51,7 @@ public final class Consumer: AsyncSequence, Sendable {
 
     deinit {
         engine.unwatch(state.withLock { $0.partitions.map(\.number) }, ObjectIdentifier(watcher))
-        membership?.abandon(state.withLock { $0.processed })
+        membership?.abandon(processed)
     }
 
     /// The partitions that it reads: those given, in that order, or those that it has in its group now.
@@ -124,14 +124,34 @@ public final class Consumer: AsyncSequence, Sendable {
     ///
     /// A second call does nothing; not to be cancelled. Throws what the commit throws, after the rest.
     public nonisolated(nonsending) func close() async throws(StreamError) {
+        let other = Waiter<Void>()
         let isFirst = state.withLock { state in
-            defer { state.isClosed = true }
-            return !state.isClosed
+            guard state.isClosed else {
+                (state.isClosed, state.closers) = (true, [])
+                return true
+            }
+            if state.closers == nil { other.resume(.success(())) } else { state.closers?.append(other) }
+            return false
         }
-        guard isFirst else { return }
+        guard isFirst else {
+            _ = await other.value()
+            return
+        }
         wake()
-        if membership != nil { try await leave() }
+        let result: Result<Void, StreamError>
+        do throws(StreamError) {
+            if membership != nil { try await leave() }
+            result = .success(())
+        } catch {
+            result = .failure(error)
+        }
         engine.unwatch(state.withLock { $0.partitions.map(\.number) }, ObjectIdentifier(watcher))
+        let others = state.withLock { state in
+            defer { state.closers = nil }
+            return state.closers ?? []
+        }
+        for other in others { other.resume(.success(())) }
+        try result.get()
     }
 
     // MARK: The loop
@@ -165,11 +185,22 @@ public final class Consumer: AsyncSequence, Sendable {
     }
 
     private nonisolated(nonsending) func next(_ loop: Loop) async throws(StreamError) -> RecordBatch? {
-        if let batch = try enter(loop) { return batch }
-        guard let membership else { return try await nextBatch() }
+        let held = try enter(loop)
+        guard let membership else {
+            if let held { return held }
+            return try await nextBatch()
+        }
         // Between two calls the time for processing runs; in a call it does not.
         membership.returned()
         do throws(StreamError) {
+            if held != nil {
+                // What an earlier loop was left with, unless it has gone to another member.
+                try await attend(membership)
+                if let batch = state.withLock({ $0.inHand?.batch }) {
+                    membership.went()
+                    return batch
+                }
+            }
             if let batch = try await nextBatch() {
                 membership.went()
                 return batch
@@ -213,7 +244,7 @@ public final class Consumer: AsyncSequence, Sendable {
                     throw error
                 }
             case .wait:
-                membership?.willWait(state.withLock { $0.processed })
+                membership?.willWait(processed)
                 await waitForBell()
             }
         }

@@ -18,6 +18,8 @@ struct ConsumerState: ~Copyable {
     /// Changes with each seek: a fetch under way is then of no use.
     var generation = 0
     var isClosed = false
+    /// Who waits for the end of a close that is under way; nil before and after it.
+    var closers: [Waiter<Void>]?
     /// Whether it is in a group: it waits when it has no partition, and remembers what was processed.
     let isMember: Bool
     /// The loop that owns the consumer now.
@@ -34,13 +36,6 @@ struct ConsumerState: ~Copyable {
             throw .unknownPartition(partition)
         }
         return index
-    }
-
-    /// Where processing has come to, in the partitions in which it has moved.
-    var processed: [TopicPartition: Int64] {
-        var processed: [TopicPartition: Int64] = [:]
-        for partition in partitions { processed[partition.topicPartition] = partition.processed }
-        return processed
     }
 
     /// The loop asks for the next batch: the one that it had is processed.

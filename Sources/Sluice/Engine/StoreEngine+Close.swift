@@ -97,7 +97,7 @@ final class EngineLease: LogLease {
     var source: any LogSource { engine }
     init(_ engine: StoreEngine) {
         self.engine = engine
-        groups = GroupEngine(engine)
+        groups = GroupEngine(engine, offsetsRetention: engine.offsetsRetention)
     }
     deinit { engine.abandon() }
 }

@@ -19,6 +19,7 @@ final class StoreEngine: @unchecked Sendable {
     let logger: Logger
     let report: RecoveryReport
     let events = EventRing()
+    let offsetsRetention: Duration
     let storeID: UniqueID
 
     // Guarded by `lock`.
@@ -80,6 +81,7 @@ final class StoreEngine: @unchecked Sendable {
         reader = SegmentReader(files, mayRepair: true)
         readers = ReaderThreads(count: configuration.readerThreads)
         logger = configuration.logger
+        offsetsRetention = configuration.offsetsRetention
         openedAt = .now
         volume = opened.intoVolume()
         for finding in report.findings {

@@ -17,7 +17,7 @@ extension Consumer {
     /// Durable on return; not to be cancelled. Throws `fenced`, `unknownMember`, `unsupported` outside of a
     /// group, `noSpace`, `closed`.
     public nonisolated(nonsending) func commit() async throws(StreamError) {
-        try await commit(offsets: state.withLock { $0.processed })
+        try await commit(offsets: processed)
     }
 
     /// Commits up to and including a batch. Throws as `commit()`; `fenced` when its partition has gone.
@@ -55,7 +55,6 @@ extension Consumer {
 
     private nonisolated(nonsending) func commit(offsets: [TopicPartition: Int64]) async throws(StreamError) {
         guard let membership else { throw Self.groupless }
-        try engine.checkOpen()
         try check(offsets, membership)
         try await membership.commit(offsets)
     }
@@ -63,11 +62,12 @@ extension Consumer {
     /// Throws for a partition that is not here, and for an offset that is not there.
     func check(_ offsets: [TopicPartition: Int64], _ membership: Membership) throws(StreamError) {
         let numbers = state.withLock { state in
-            Dictionary(uniqueKeysWithValues: state.partitions.map { ($0.topicPartition, $0.number) })
+            Dictionary(
+                state.partitions.map { ($0.topicPartition, $0.number) }, uniquingKeysWith: { first, _ in first })
         }
         for (partition, offset) in offsets {
             guard let number = numbers[partition] else {
-                guard membership.isMember else { throw .unknownMember(group: membership.groupID) }
+                guard membership.isMember else { throw membership.gone }
                 throw .fenced(
                     group: membership.groupID, reason: "\(partition) is not assigned to it any more")
             }
@@ -86,19 +86,34 @@ extension Consumer {
 
     /// Takes part in the group, between two batches: joins, gives away, takes.
     nonisolated(nonsending) func attend(_ membership: Membership) async throws(StreamError) {
-        if membership.isToCommit { membership.commitInBackground(state.withLock { $0.processed }) }
+        if membership.isToCommit { membership.commitInBackground(processed) }
+        // What is told of the time before comes before a new beginning.
+        try await takeChanges(membership)
         try await membership.join()
+        try await takeChanges(membership)
+    }
+
+    private nonisolated(nonsending) func takeChanges(_ membership: Membership) async throws(StreamError) {
         while let change = membership.nextChange() {
             switch change {
             case .revoked(let partitions):
+                defer { membership.revoked() }
                 try await give(partitions, membership)
-                membership.revoked()
             case .lost(let partitions):
                 reassign(removing: partitions)
                 await configuration.onRebalance?(.lost(partitions), self)
             case .assigned(let partitions):
-                try await take(partitions, membership)
+                let positions: [TopicPartition: Int64]
+                do throws(StreamError) {
+                    positions = try await membership.positions(partitions)
+                } catch {
+                    // Nothing has been taken: the next loop tries again.
+                    membership.putBack(change)
+                    throw error
+                }
+                let failure = try await take(partitions, positions, membership)
                 await configuration.onRebalance?(.assigned(partitions), self)
+                if let failure { throw failure }
             case .failed(let error):
                 throw error
             }
@@ -128,7 +143,7 @@ extension Consumer {
     ) async throws(StreamError) {
         await configuration.onRebalance?(.revoked(partitions), self)
         var failure: StreamError?
-        let processed = state.withLock { $0.processed }.filter { partitions.contains($0.key) }
+        let processed = processed.filter { partitions.contains($0.key) }
         do throws(StreamError) {
             try await membership.commit(membership.uncommitted(processed))
         } catch {
@@ -143,30 +158,46 @@ extension Consumer {
     }
 
     /// Begins with partitions where the group has come to.
+    ///
+    /// Returns what is wrong with one of them, if anything is.
     private nonisolated(nonsending) func take(
-        _ partitions: [TopicPartition], _ membership: Membership
-    ) async throws(StreamError) {
+        _ partitions: [TopicPartition], _ committed: [TopicPartition: Int64], _ membership: Membership
+    ) async throws(StreamError) -> StreamError? {
         let (engine, start) = (membership.groups.engine, configuration.start)
-        let committed = try await membership.positions(partitions)
+        let present = Set(assignment)
+        let partitions = partitions.filter { !present.contains($0) }
         let readers = try await engine.onReader { () throws(StreamError) -> [PartitionReader] in
             var readers: [PartitionReader] = []
             for partition in partitions {
+                // Deleted since the assignment was made: the next one will be without it.
+                guard let number = try? engine.number(of: partition) else { continue }
+                var reader = PartitionReader(topicPartition: partition, number: number, next: 0)
                 do throws(StreamError) {
-                    let number = try engine.number(of: partition)
-                    var reader = PartitionReader(topicPartition: partition, number: number, next: 0)
                     reader.next = try engine.place(of: reader, committed: committed[partition], start: start)
-                    readers.append(reader)
                 } catch {
-                    // Deleted since the assignment was made: the next one will be without it.
-                    switch error {
-                    case .unknownTopic, .unknownPartition: continue
-                    default: throw error
-                    }
+                    // One that cannot be read from there is told by the loop; the others go on.
+                    reader.failure = error
                 }
+                readers.append(reader)
             }
             return readers
         }
         reassign(state.withLock { $0.partitions } + readers)
+        return readers.lazy.compactMap(\.failure).first
+    }
+
+    /// Where processing has come to, in partitions whose topic is still the one that was read.
+    var processed: [TopicPartition: Int64] {
+        let found = state.withLock { state in
+            state.partitions.compactMap { partition in
+                partition.processed.map { (partition.topicPartition, partition.number, $0) }
+            }
+        }
+        var processed: [TopicPartition: Int64] = [:]
+        for (place, number, offset) in found where (try? engine.number(of: place)) == number {
+            processed[place] = offset
+        }
+        return processed
     }
 
     /// A topic of the group has been deleted: it goes on without, and the group gives out the rest anew.

@@ -34,6 +34,14 @@ extension ConsumerGroupDescription {
         ]
     }
 
+    /// Name, state and numbers, for a list.
+    package var summary: JSONValue {
+        [
+            "name": .string(name), "state": .string(state.rawValue), "members": .integer(Int64(members.count)),
+            "partitions": .integer(Int64(partitions.count)), "lag": .integer(lag),
+        ]
+    }
+
     /// nil when it is not such a description.
     package init?(_ json: JSONValue) {
         guard let name = json["name"]?.string,

@@ -112,7 +112,8 @@ extension GroupEngine {
         for group in topic.groups {
             let (offsets, heardAt, hasMembers) = activity(of: group)
             committed[group] = offsets
-            let left = heardAt + Self.abandonMilliseconds - Instant.now.wallMilliseconds
+            let left = heardAt.addingSaturated(Self.abandonMilliseconds)
+                .addingSaturated(-Instant.now.wallMilliseconds)
             if hasMembers || left > 0 {
                 counting.append(group)
                 if !hasMembers { nextLook = min(nextLook, left) }
@@ -127,12 +128,19 @@ extension GroupEngine {
                 try volume.setConsumedFloor(number, to: floor)
             }
         }
-        if nextLook < .max {
-            // Its abandonment is an event of time alone.
-            engine.timer.schedule(at: Instant.monotonicNow + (nextLook + 1) * 1_000_000) { [weak self] in
-                self?.scheduleFloors()
-            }
+        // Its abandonment is an event of time alone; an hour is near enough, and one timer is.
+        if nextLook < .max { lookLater(min(nextLook, 3_600_000)) }
+    }
+
+    private func lookLater(_ milliseconds: Int64) {
+        let moment = Instant.monotonicNow + (milliseconds + 1) * 1_000_000
+        let isNew = upkeep.withLock { upkeep in
+            guard upkeep.looksAt <= Instant.monotonicNow || moment < upkeep.looksAt else { return false }
+            upkeep.looksAt = moment
+            return true
         }
+        guard isNew else { return }
+        engine.timer.schedule(at: moment) { [weak self] in self?.scheduleFloors() }
     }
 
     /// What a group has committed, when it was last heard of in wall milliseconds, and whether it has
@@ -197,6 +205,8 @@ struct GroupUpkeep: ~Copyable {
     var live = 0
     var hasKeptTopics = false
     var isScheduled = false
+    /// When the timer looks for abandoned groups.
+    var looksAt: Int64 = 0
     var abandoned: Set<GroupTopic> = []
     /// Up to where lost records have been told of.
     var lostThrough: [GroupPlace: Int64] = [:]

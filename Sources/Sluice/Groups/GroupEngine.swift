@@ -31,8 +31,18 @@ final class GroupEngine: Sendable {
         case ready
     }
 
+    private let configuration: GroupConfiguration
+    /// Held while records are appended: in the coordinator's order, whoever does it.
+    private let appending = Lock()
+
     private struct State: ~Copyable {
         var coordinator: GroupCoordinator
+        /// What is to be stored, in order.
+        var stores: [GroupStore] = []
+        /// Consumers that are members or may become so.
+        var watchers: [ObjectIdentifier: WeakWatcher] = [:]
+        /// Rebalances that have been counted.
+        var rebalances = 0
         var phase = Phase.unloaded
         var answers: [UInt64: Answer] = [:]
         var nextTicket: UInt64 = 0
@@ -44,10 +54,14 @@ final class GroupEngine: Sendable {
         var isClosed = false
     }
 
-    init(_ engine: StoreEngine) {
+    init(_ engine: StoreEngine, offsetsRetention: Duration) {
         self.engine = engine
+        configuration = GroupConfiguration {
+            $0.offsetsRetentionMilliseconds = offsetsRetention.wholeMilliseconds
+        }
         var random = SystemRandomNumberGenerator()
-        state = Locked(State(coordinator: GroupCoordinator(seed: random.next())))
+        state = Locked(
+            State(coordinator: GroupCoordinator(configuration: configuration, seed: random.next())))
         sink = OffsetsSink()
         sink.start(engine, self)
     }
@@ -88,8 +102,13 @@ final class GroupEngine: Sendable {
     }
 
     /// A commit whose records the caller appends, as part of something larger; `stored` is then to be told.
+    ///
+    /// What was to be stored before it is appended first: the last in the log counts.
     func prepare(_ request: CommitRequest) -> Result<GroupStore, GroupError> {
         defer { perform() }
+        appending.lock()
+        defer { appending.unlock() }
+        appendStores()
         return state.withLock { state in
             state.nextTicket += 1
             let ticket = state.nextTicket
@@ -99,7 +118,7 @@ final class GroupEngine: Sendable {
                 switch effect {
                 case .store(let store) where store.ticket == ticket: prepared = .success(store)
                 case .committed(ticket, .failure(let error)): prepared = .failure(error)
-                default: state.effects.append(effect)
+                default: take(effect, &state)
                 }
             }
             collect(&state)
@@ -114,10 +133,17 @@ final class GroupEngine: Sendable {
 
     /// Takes what is to be done, and sees that the coordinator's next moment is not missed. With the lock.
     private func collect(_ state: inout State) {
-        state.effects += state.coordinator.takeEffects()
+        for effect in state.coordinator.takeEffects() { take(effect, &state) }
+        let rebalances = state.coordinator.rebalanceCount
+        if rebalances > state.rebalances { metrics.rebalanced(rebalances - state.rebalances) }
+        state.rebalances = rebalances
         guard let next = state.coordinator.nextDeadline, next < state.wakesAt, !state.isClosed else { return }
         state.wakesAt = next
         engine.timer.schedule(at: next) { [weak self] in self?.advance() }
+    }
+
+    private func take(_ effect: GroupEffect, _ state: inout State) {
+        if case .store(let store) = effect { state.stores.append(store) } else { state.effects.append(effect) }
     }
 
     private func advance() {
@@ -135,6 +161,11 @@ final class GroupEngine: Sendable {
     // MARK: What it wants done
 
     private func perform() {
+        // Whoever appends now looks again before it goes.
+        while state.withLock({ !$0.stores.isEmpty }), appending.tryLock() {
+            appendStores()
+            appending.unlock()
+        }
         while true {
             let effects = state.withLock { state -> [GroupEffect] in
                 guard !state.isPerforming, !state.effects.isEmpty else { return [] }
@@ -158,11 +189,22 @@ final class GroupEngine: Sendable {
             if case .commit(let answer)? = take(ticket) { answer(result) }
         case .groupDeleted(let ticket, let error):
             if case .deletion(let answer)? = take(ticket) { answer(error) }
-        case .store(let store):
-            sink.append(store)
+        case .store: break
         case .notify(_, let memberID, let notice):
             let member = state.withLock { $0.members[memberID]?.membership }
             member?.hear(notice, memberID)
+        }
+    }
+
+    /// With `appending` held.
+    private func appendStores() {
+        while true {
+            let stores = state.withLock { state in
+                defer { state.stores = [] }
+                return state.stores
+            }
+            if stores.isEmpty { return }
+            for store in stores { sink.append(store) }
         }
     }
 
@@ -179,6 +221,27 @@ final class GroupEngine: Sendable {
 
     func dismiss(_ memberID: String) {
         state.withLock { _ = $0.members.removeValue(forKey: memberID) }
+    }
+
+    /// Told of the close; forgotten when it is gone.
+    func attach(_ watcher: ConsumerWatcher) {
+        state.withLock { state in
+            if state.watchers.count > 64 { state.watchers = state.watchers.filter { $0.value.watcher != nil } }
+            state.watchers[ObjectIdentifier(watcher)] = WeakWatcher(watcher: watcher)
+        }
+    }
+
+    /// Takes a member out of its group, whose consumer is gone or has left. A static one stays until a moment
+    /// of the monotonic clock, and may come back.
+    func depart(_ leaving: LeavingMember, from groupID: String, staticUntil deadline: Int64) {
+        dismiss(leaving.memberID)
+        change { coordinator, now in
+            if leaving.instanceID == nil {
+                _ = coordinator.leave(groupID: groupID, members: [leaving], now: now)
+            } else {
+                coordinator.processing(groupID: groupID, memberID: leaving.memberID, until: deadline)
+            }
+        }
     }
 
     private var members: [Membership] { state.withLock { $0.members.values.compactMap(\.membership) } }
@@ -198,8 +261,11 @@ final class GroupEngine: Sendable {
 
     /// The store is being closed: commits what members have processed, and takes nothing more.
     nonisolated(nonsending) func close() async {
-        for member in members { await member.closeWithStore() }
+        let watchers = state.withLock { $0.watchers.values.compactMap(\.watcher) }
+        for watcher in watchers { try? await watcher.consumer?.close() }
         state.withLock { $0.isClosed = true }
+        // Whoever came in between.
+        for watcher in state.withLock({ $0.watchers.values.compactMap(\.watcher) }) { watcher.storeClosed() }
     }
 
     // MARK: Loading
@@ -231,12 +297,16 @@ final class GroupEngine: Sendable {
         }
         guard isFirst else { return try await mine.value().get() }
         let result: Result<Void, StreamError>
-        do throws(StreamError) {
-            try await load()
-            result = .success(())
-        } catch {
-            result = .failure(error)
-        }
+        // In a task of its own: whoever asks first may be cancelled, or shutting down, and half of the topic
+        // would count as all of it.
+        result = await Task.detached { [self] () -> Result<Void, StreamError> in
+            do throws(StreamError) {
+                try await load()
+                return .success(())
+            } catch {
+                return .failure(error)
+            }
+        }.value
         let waiters = state.withLock { state in
             guard case .loading(let waiters) = state.phase else { return [Waiter<Void>]() }
             if case .success = result { state.phase = .ready } else { state.phase = .unloaded }
@@ -250,7 +320,8 @@ final class GroupEngine: Sendable {
         var random = SystemRandomNumberGenerator()
         let seed = random.next()
         // From the beginning also after a failed attempt.
-        state.withLock { $0.coordinator = GroupCoordinator(seed: seed) }
+        let configuration = configuration
+        state.withLock { $0.coordinator = GroupCoordinator(configuration: configuration, seed: seed) }
         try await OffsetsTopic.read(engine) { key, value, offset in
             self.state.withLock { state in
                 do throws(MalformedRecord) {
@@ -267,6 +338,10 @@ final class GroupEngine: Sendable {
         if OffsetsTopic.bytes(in: engine) > max(64 << 10, 2 * Int64(read { $0.liveBytes })) { compact() }
         findKeptTopics()
     }
+}
+
+struct WeakWatcher: Sendable {
+    weak var watcher: ConsumerWatcher?
 }
 
 struct WeakMembership: Sendable {

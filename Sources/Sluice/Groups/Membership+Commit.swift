@@ -15,7 +15,7 @@ extension Membership {
         let (moved, request) = state.withLock { state -> ([TopicPartition: Int64], CommitRequest?) in
             let moved = ahead(ahead(processed, state.committed), state.sent)
             guard !moved.isEmpty, let request = self.request(state, moved) else { return ([:], nil) }
-            state.commitDue = Instant.monotonicNow + (commitInterval ?? 0)
+            state.commitDue = Instant.monotonicNow.addingSaturated(commitInterval ?? 0)
             state.sent.merge(moved) { $1 }
             return (moved, request)
         }
@@ -31,7 +31,12 @@ extension Membership {
                     if isDone { state.committed[place] = max(offset, state.committed[place] ?? 0) }
                 }
             }
-            if isDone { groups.committed(moved, in: request.groupID, since: began) }
+            if isDone {
+                groups.committed(moved, in: request.groupID, since: began)
+            } else {
+                // The loop may be waiting, and counts on it.
+                state.withLock { $0.watcher }?.wake()
+            }
         }
     }
 
@@ -80,43 +85,90 @@ extension Membership {
     /// `closed`.
     nonisolated(nonsending) func commit(_ offsets: [TopicPartition: Int64]) async throws(StreamError) {
         guard !offsets.isEmpty else { return }
-        for _ in 0..<Self.attempts {
-            let settled = Waiter<Void>()
-            let request = state.withLock { state -> CommitRequest? in
-                guard let request = self.request(state, offsets) else { return nil }
-                state.unsettled.append(settled)
-                return request
-            }
-            guard let request else { throw state.withLock { $0.failure } ?? .unknownMember(group: groupID) }
-            let began = Instant.monotonicNow
+        let began = Instant.monotonicNow
+        try await retrying { request in
             let answer = Waiter<Result<[RefusedPartition], GroupError>>()
-            if !send(request, { answer.resume(.success($0)) }) { throw .closed }
-            let result = try await answer.value().get()
-            switch result {
-            case .failure(.rebalanceInProgress), .failure(.illegalGeneration):
-                // A new generation began in between. What is still here is committed in that one.
-                guard isMember else { break }
-                _ = await settled.value()
-                continue
-            default: break
+            guard send(request(offsets), { answer.resume(.success($0)) }) else { return .success(.closed) }
+            let result = await answer.value()
+            guard case .success(let outcome) = result else { return .success(.closed) }
+            switch outcome {
+            case .failure(let error): return .failure(error)
+            case .success(let refused): return refused.first.map { .failure($0.error) } ?? .success(.done)
             }
-            try Admin.outcome(result, groupID).get()
-            state.withLock { $0.committed.merge(offsets) { $1 } }
-            groups.committed(offsets, in: groupID, since: began)
-            return
+        }
+        noteCommitted(offsets)
+        groups.committed(offsets, in: groupID, since: began)
+    }
+
+    /// What came of one try.
+    private enum Try { case done, closed }
+
+    /// Tries a commit, again in the next generation when a rebalance has come in between: what is still here
+    /// is committed in that one.
+    private nonisolated(nonsending) func retrying(
+        _ body: ((([TopicPartition: Int64]) -> CommitRequest)) async -> Result<Try, GroupError>
+    ) async throws(StreamError) {
+        for _ in 0..<Self.attempts {
+            guard let member = state.withLock({ Requester($0, groupID, instanceID) }) else { throw gone }
+            switch await body(member.request) {
+            case .success(.done): return
+            case .success(.closed): throw .closed
+            case .failure(.rebalanceInProgress):
+                guard await settles() != nil else { throw gone }
+            case .failure(.illegalGeneration):
+                let generation = await settles()
+                if generation == nil || generation == member.generation { throw gone }
+            case .failure(let error):
+                if case .unknownMember = error { throw gone }
+                throw StreamError(error, group: groupID)
+            }
         }
         throw .fenced(group: groupID, reason: "its partitions are being given out anew, again and again")
+    }
+
+    /// Why nothing can be committed: it was away too long, another took its place, or it has left.
+    var gone: StreamError {
+        let (failure, isLost) = state.withLock { ($0.failure, $0.isLost) }
+        if let failure { return failure }
+        if isLost { return .fenced(group: groupID, reason: "it took longer than its processing time-out") }
+        return .unknownMember(group: groupID)
+    }
+
+    /// Waits until the rebalance is over for this member: its generation then, nil when it is out.
+    private nonisolated(nonsending) func settles() async -> Int32? {
+        let settled = Waiter<Void>()
+        let isWaiting = state.withLock { state in
+            if Self.isSettled(state) { return false }
+            state.unsettled.append(settled)
+            return true
+        }
+        if isWaiting { _ = await settled.value() }
+        return state.withLock { $0.isLost ? nil : $0.member?.generation }
+    }
+
+    /// These are committed, by whatever way.
+    func noteCommitted(_ offsets: [TopicPartition: Int64]) {
+        state.withLock { $0.committed.merge(offsets) { $1 } }
     }
 
     /// New generations that may come in between of one commit.
     private static let attempts = 10
 
-    /// A commit that is to be appended with something else.
-    func prepare(_ offsets: [TopicPartition: Int64]) -> Result<GroupStore, GroupError> {
-        guard let request = state.withLock({ request($0, offsets) }) else {
-            return .failure(.unknownMember)
+    /// A commit that is to be appended with something else, in this generation or the next.
+    nonisolated(nonsending) func prepare(
+        _ offsets: [TopicPartition: Int64]
+    ) async throws(StreamError) -> GroupStore {
+        var prepared: GroupStore?
+        try await retrying { request in
+            switch groups.prepare(request(offsets)) {
+            case .success(let store):
+                prepared = store
+                return .success(.done)
+            case .failure(let error): return .failure(error)
+            }
         }
-        return groups.prepare(request)
+        guard let prepared else { throw .unknownMember(group: groupID) }
+        return prepared
     }
 
     /// Where to begin in partitions that have come: at what is committed, and nothing is on its way.
@@ -162,11 +214,29 @@ extension Membership {
     private func request(
         _ state: borrowing State, _ offsets: [TopicPartition: Int64]
     ) -> CommitRequest? {
-        guard let member = state.member, !state.isLost, member.generation >= 0 else { return nil }
-        return CommitRequest(
-            groupID: groupID, generation: member.generation, memberID: member.memberID,
-            instanceID: instanceID,
-            offsets: offsets.map { OffsetToCommit(GroupPartition($0.key), offset: $0.value) })
+        Requester(state, groupID, instanceID)?.request(offsets)
+    }
+
+    /// Who commits.
+    private struct Requester {
+        var groupID: String
+        var instanceID: String?
+        var memberID: String
+        var generation: Int32
+
+        init?(_ state: borrowing State, _ groupID: String, _ instanceID: String?) {
+            guard let member = state.member, !state.isLost, member.generation >= 0 else { return nil }
+            self.groupID = groupID
+            self.instanceID = instanceID
+            memberID = member.memberID
+            generation = member.generation
+        }
+
+        func request(_ offsets: [TopicPartition: Int64]) -> CommitRequest {
+            CommitRequest(
+                groupID: groupID, generation: generation, memberID: memberID, instanceID: instanceID,
+                offsets: offsets.map { OffsetToCommit(GroupPartition($0.key), offset: $0.value) })
+        }
     }
 
     /// False when the store has been closed.
@@ -205,17 +275,13 @@ extension Membership {
 
     /// Takes it out of the group. A static member stays in it for the time for processing, and may come back.
     func depart(_ leaving: LeavingMember) {
-        let ticket = state.withLock { $0.joinTicket }
+        guard leaving.memberID.isEmpty else {
+            return groups.depart(
+                leaving, from: groupID, staticUntil: Instant.monotonicNow.addingSaturated(processingTime))
+        }
+        guard let ticket = state.withLock({ $0.joinTicket }) else { return }
         groups.change { coordinator, now in
-            if leaving.memberID.isEmpty {
-                if let ticket { coordinator.cancelJoin(groupID: groupID, ticket: ticket, now: now) }
-            } else if leaving.instanceID == nil {
-                _ = coordinator.leave(groupID: groupID, members: [leaving], now: now)
-            } else {
-                coordinator.processing(
-                    groupID: groupID, memberID: leaving.memberID,
-                    until: now.monotonicNanoseconds + processingTime)
-            }
+            coordinator.cancelJoin(groupID: groupID, ticket: ticket, now: now)
         }
     }
 
@@ -224,12 +290,6 @@ extension Membership {
         if !isManual { commitInBackground(processed) }
         leave()
     }
-
-    /// The store is being closed.
-    nonisolated(nonsending) func closeWithStore() async {
-        guard let consumer = state.withLock({ $0.watcher })?.consumer else { return leave() }
-        try? await consumer.close()
-    }
 }
 
 extension GroupEngine {
@@ -237,12 +297,11 @@ extension GroupEngine {
     func committed(_ offsets: [TopicPartition: Int64], in group: String, since began: Int64) {
         metrics.committed(in: Instant.monotonicNow - began)
         for (partition, offset) in offsets {
-            let end = engine.read { volume -> Int64? in
-                guard let number = try? volume.number(topic: partition.topic, partition: partition.partition)
-                else { return nil }
-                return (try? volume.offsets(number))?.upperBound
+            guard let number = try? engine.number(of: partition), let valid = try? engine.offsets(number) else {
+                continue
             }
-            if let end { metrics.lags(max(0, end - offset), of: partition, in: group) }
+            let place = min(max(offset, valid.lowerBound), valid.upperBound)
+            metrics.lags(valid.upperBound - place, nil, of: partition, in: group)
         }
     }
 }

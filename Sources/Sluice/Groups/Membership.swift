@@ -84,7 +84,10 @@ final class Membership: Sendable {
     }
 
     /// Whom to wake when there is something for the loop to do.
-    func attach(_ watcher: ConsumerWatcher) { state.withLock { $0.watcher = watcher } }
+    func attach(_ watcher: ConsumerWatcher) {
+        state.withLock { $0.watcher = watcher }
+        groups.attach(watcher)
+    }
 
     var isManual: Bool { commitInterval == nil }
 
@@ -109,7 +112,6 @@ final class Membership: Sendable {
         let counts = groups.engine.partitionCounts()
         drive { state in
             guard state.member == nil else { return }
-            state.changes = []
             var member = GroupMember(
                 .init(
                     groupID: groupID, clientID: "sluice", instanceID: instanceID,
@@ -129,7 +131,7 @@ final class Membership: Sendable {
             state.changes += changes
             if case .failed(let error)? = changes.last { fail(&state, error) }
             var settled: [Waiter<Void>] = []
-            if state.member?.phase == .stable || state.member == nil {
+            if Self.isSettled(state) {
                 settled = state.unsettled
                 state.unsettled = []
             }
@@ -138,6 +140,14 @@ final class Membership: Sendable {
         for effect in effects { perform(effect) }
         for waiter in settled { waiter.resume(.success(())) }
         watcher?.wake()
+    }
+
+    /// Whether a commit that was refused for a rebalance may be tried again: then its fate is known.
+    static func isSettled(_ state: borrowing State) -> Bool {
+        switch state.member?.phase {
+        case .joining?, .syncing?, .waiting?: state.isLost
+        case .idle?, .stable?, .revoking?, .ended?, nil: true
+        }
     }
 
     /// Who was fenced does not come back: it would fence the other. Anything else is for the next loop to
@@ -150,19 +160,14 @@ final class Membership: Sendable {
 
     private func perform(_ effect: MemberEffect) {
         switch effect {
-        case .join(let request):
-            let number = nextRequest()
-            let answer = GroupEngine.Answer.join { [weak self] in self?.joined($0, number) }
-            let ticket = groups.request(answer) { coordinator, ticket, now in
-                coordinator.join(request, ticket: ticket, now: now)
-            }
-            state.withLock { if $0.requests == number { $0.joinTicket = ticket } }
+        case .join(let request): send(request)
         case .sync(let request):
             let number = nextRequest()
             let answer = GroupEngine.Answer.sync { [weak self] in self?.synced($0, number) }
-            _ = groups.request(answer) { coordinator, ticket, now in
+            let ticket = groups.request(answer) { coordinator, ticket, now in
                 coordinator.sync(request, ticket: ticket, now: now)
             }
+            if ticket == nil { closed() }
         case .leave(let leaving): depart(leaving)
         case .retryLater:
             groups.engine.timer.schedule(at: Instant.monotonicNow + Self.retryNanoseconds) { [weak self] in
@@ -174,6 +179,27 @@ final class Membership: Sendable {
 
     private static let retryNanoseconds: Int64 = 100_000_000
 
+    private func send(_ request: JoinRequest) {
+        let number = nextRequest()
+        let (groups, groupID, processingTime) = (groups, groupID, processingTime)
+        let answer = GroupEngine.Answer.join { [weak self] result in
+            if self?.joined(result, number) == true { return }
+            // Whoever asked has gone or asked again: a member that nobody knows of would hold up its group.
+            guard case .success(let response) = result, request.memberID.isEmpty else { return }
+            groups.depart(
+                LeavingMember(memberID: response.memberID, instanceID: request.instanceID), from: groupID,
+                staticUntil: Instant.monotonicNow.addingSaturated(processingTime))
+        }
+        let ticket = groups.request(answer) { coordinator, ticket, now in
+            state.withLock { $0.joinTicket = ticket }
+            coordinator.join(request, ticket: ticket, now: now)
+        }
+        if ticket == nil { closed() }
+    }
+
+    /// The store has been closed: the loop ends.
+    private func closed() { state.withLock { $0.watcher }?.storeClosed() }
+
     private func nextRequest() -> Int {
         state.withLock { state in
             state.requests += 1
@@ -181,8 +207,12 @@ final class Membership: Sendable {
         }
     }
 
-    private func joined(_ result: Result<JoinResponse, GroupError>, _ number: Int) {
-        guard state.withLock({ $0.requests }) == number else { return }
+    /// False when nobody waits for this answer any more.
+    private func joined(_ result: Result<JoinResponse, GroupError>, _ number: Int) -> Bool {
+        let isAwaited = state.withLock { state in
+            state.requests == number && state.member?.phase == .joining && !state.isLost
+        }
+        guard isAwaited else { return false }
         if case .success(let response) = result { enroll(response.memberID) }
         // The leader gives out the partitions of every topic that anyone asks for.
         let counts = groups.engine.partitionCounts()
@@ -190,6 +220,7 @@ final class Membership: Sendable {
             state.member?.countsChanged(counts)
             state.member?.joined(result)
         }
+        return true
     }
 
     private func enroll(_ memberID: String) {
@@ -204,7 +235,7 @@ final class Membership: Sendable {
     }
 
     private func synced(_ result: Result<SyncResponse, GroupError>, _ number: Int) {
-        guard state.withLock({ $0.requests }) == number else { return }
+        guard state.withLock({ $0.requests == number && !$0.isLost }) else { return }
         drive { $0.member?.synced(result) }
     }
 
@@ -235,6 +266,9 @@ final class Membership: Sendable {
         state.withLock { $0.changes.isEmpty ? nil : $0.changes.removeFirst() }
     }
 
+    /// A change that could not be made: it comes again.
+    func putBack(_ change: Change) { state.withLock { $0.changes.insert(change, at: 0) } }
+
     /// The loop has given away what was revoked.
     func revoked() { drive { $0.member?.revoked() } }
 
@@ -251,7 +285,7 @@ final class Membership: Sendable {
 
     /// The loop has a batch, or an error, and is away.
     func went() {
-        let deadline = Instant.monotonicNow + processingTime
+        let deadline = Instant.monotonicNow.addingSaturated(processingTime)
         let memberID = state.withLock { state in
             state.awayUntil = deadline
             return state.isLost ? nil : state.enrolled

@@ -64,8 +64,11 @@ enum OffsetsTopic {
             return reader
         }
         let consumer = Consumer(Loan(engine), [reader], ConsumerConfiguration())
+        let end = reader.end ?? 0
+        var reached = reader.next
         var iterator = consumer.makeAsyncIterator()
         while let batch = try await iterator.next() {
+            reached = batch.nextOffset.rawValue
             var records = batch.records
             while let record = records.next() {
                 guard let key = record.key else { continue }
@@ -73,6 +76,9 @@ enum OffsetsTopic {
                 body([UInt8](copying: key), value, record.offset.rawValue)
             }
         }
+        // Ended early: the store is being closed. The end may lie behind batches without records.
+        if reached < end { reached = (try? consumer.position(of: place))?.rawValue ?? reached }
+        guard reached >= end else { throw .closed }
     }
 
     /// The engine for as long as someone who has it reads.

@@ -9,7 +9,7 @@ public struct AtomicWrite: ~Copyable {
     private let engine: StoreEngine
     private var parts: [Part] = []
     private var topics: [String: (TopicSettings, [Int])] = [:]
-    private var commits: [(membership: Membership, offsets: [TopicPartition: Int64])] = []
+    private var commits: [AtomicCommit] = []
 
     /// One partition's batch in the making.
     private final class Part {
@@ -64,7 +64,7 @@ public struct AtomicWrite: ~Copyable {
         if let index = commits.firstIndex(where: { $0.membership === membership }) {
             commits[index].offsets.merge(offsets) { max($0, $1) }
         } else {
-            commits.append((membership, offsets))
+            commits.append(AtomicCommit(membership: membership, offsets: offsets))
         }
     }
 
@@ -96,13 +96,16 @@ public struct AtomicWrite: ~Copyable {
     }
 
     /// Submits what was collected. nil when there is nothing.
-    consuming func submit(_ sink: AtomicSink, _ groups: GroupEngine) throws(StreamError) -> Waiter<Void>? {
-        guard !parts.isEmpty || !commits.isEmpty else { return nil }
+    ///
+    /// - Parameter stores: the records of the commits, of `prepareCommits`.
+    consuming func submit(
+        _ sink: AtomicSink, _ groups: GroupEngine, _ stores: [GroupStore]
+    ) throws(StreamError) -> Waiter<Void>? {
+        guard !parts.isEmpty || !stores.isEmpty else { return nil }
         var context = CodecContext()
         var sealed: [AtomicPart] = []
-        let stores = try prepareCommits()
         let places = parts.map(\.place) + (stores.isEmpty ? [] : [OffsetsTopic.place])
-        let (origin, waiter) = sink.begin(places, stores, groups)
+        let (origin, waiter) = sink.begin(places, stores, commits, groups)
         do throws(LogError) {
             for part in parts {
                 let codec = (Compression(part.settings.compression) ?? .lz4).codec
@@ -135,19 +138,28 @@ public struct AtomicWrite: ~Copyable {
         return waiter
     }
 
-    /// The records of the commits, which the coordinators have agreed to. After an error there are none.
-    private func prepareCommits() throws(StreamError) -> [GroupStore] {
+    /// Whether it commits something.
+    var hasCommits: Bool { !commits.isEmpty }
+
+    /// The records of the commits, which the coordinator has agreed to. After an error there are none.
+    nonisolated(nonsending) func prepareCommits() async throws(StreamError) -> [GroupStore] {
         var stores: [GroupStore] = []
-        for (membership, offsets) in commits {
-            switch membership.prepare(offsets) {
-            case .success(let store): stores.append(store)
-            case .failure(let error):
-                for store in stores { membership.groups.stored(store.id, .failed) }
-                throw StreamError(error, group: membership.groupID)
+        for commit in commits {
+            do throws(StreamError) {
+                stores.append(try await commit.membership.prepare(commit.offsets))
+            } catch {
+                for store in stores { commit.membership.groups.stored(store.id, .failed) }
+                throw error
             }
         }
         return stores
     }
+}
+
+/// What one member commits with an atomic write.
+struct AtomicCommit: Sendable {
+    var membership: Membership
+    var offsets: [TopicPartition: Int64]
 }
 
 /// Waits for the parts of atomic writes.
@@ -156,6 +168,7 @@ final class AtomicSink: BatchSink, Sendable {
         var places: [TopicPartition]
         var left: Int
         var stores: [GroupStore]
+        var commits: [AtomicCommit]
         var groups: GroupEngine
         var failure: StreamError?
         var waiter: Waiter<Void>
@@ -173,13 +186,14 @@ final class AtomicSink: BatchSink, Sendable {
     }
 
     func begin(
-        _ places: [TopicPartition], _ stores: [GroupStore], _ groups: GroupEngine
+        _ places: [TopicPartition], _ stores: [GroupStore], _ commits: [AtomicCommit], _ groups: GroupEngine
     ) -> (BatchOrigin, Waiter<Void>) {
         state.withLock { state in
             state.next += 1
             let waiter = Waiter<Void>()
             state.writes[state.next] = Write(
-                places: places, left: places.count, stores: stores, groups: groups, waiter: waiter)
+                places: places, left: places.count, stores: stores, commits: commits, groups: groups,
+                waiter: waiter)
             return (BatchOrigin(producer: state.number, number: state.next), waiter)
         }
     }
@@ -210,6 +224,9 @@ final class AtomicSink: BatchSink, Sendable {
         guard !write.stores.isEmpty, completion.part == write.places.count - 1 else { return }
         var offset: Int64?
         if case .success(let batch) = completion.result { offset = batch.baseOffset }
+        if offset != nil {
+            for commit in write.commits { commit.membership.noteCommitted(commit.offsets) }
+        }
         for store in write.stores {
             write.groups.stored(store.id, offset.map { .durable(at: $0) } ?? .failed)
             offset? += Int64(store.records.count)
@@ -237,7 +254,8 @@ extension StreamStore {
         try engine.checkOpen()
         var write = AtomicWrite(engine)
         let result = try body(&write)
-        if let waiter = try write.submit(atomicSink, lease.groups) { try await waiter.value().get() }
+        let stores = try await write.prepareCommits()
+        if let waiter = try write.submit(atomicSink, lease.groups, stores) { try await waiter.value().get() }
         return result
     }
 }

@@ -139,7 +139,11 @@ public struct BlockingStore: Sendable {
         var write = AtomicWrite(store.engine)
         let result = try body(&write)
         let (engine, sink) = (store.engine, store.atomicSink)
-        guard let waiter = try write.submit(sink, store.lease.groups) else { return result }
+        // Members of groups are tasks: what they commit goes through the other form.
+        if write.hasCommits {
+            throw StreamError.unsupported("A commit is written atomically with StreamStore.atomically")
+        }
+        guard let waiter = try write.submit(sink, store.lease.groups, []) else { return result }
         try engine.helping { () throws(StreamError) in waiter }
         return result
     }

@@ -204,6 +204,8 @@ public final class StreamStore: Streams, Service {
             _ = await waiter.value()
             return
         }
+        // While everything still works: members commit, also in their handlers.
+        await lease.groups.close()
         engine.refuse()
         // Before the lock is let go of: the next one who opens the store makes a socket of the same name.
         await control.withLock { $0 }?.end()
@@ -215,7 +217,6 @@ public final class StreamStore: Streams, Service {
                 failure = failure ?? error
             }
         }
-        await lease.groups.close()
         engine.endWatchers()
         engine.events.close()
         let result = await engine.close()

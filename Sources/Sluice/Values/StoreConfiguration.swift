@@ -13,6 +13,9 @@ public struct StoreConfiguration: Sendable {
     /// Whether the store can be administered from outside while it is open: it listens on `control.sock` in
     /// its directory, for this user and root.
     public var controlSocket = true
+    /// How long a group without members keeps what it has committed: at least a minute. Kafka:
+    /// offsets.retention.minutes.
+    public var offsetsRetention = Duration.seconds(7 * 86_400)
     /// Where the store reports what it finds and does.
     public var logger = Logger(label: "sluice")
     /// How many threads write, at least 1; not for users: tests set it.
@@ -28,6 +31,8 @@ public struct StoreConfiguration: Sendable {
     /// Throws `illegalConfiguration` for the first property that is out of its range.
     package func validate() throws(StreamError) {
         try check(maxOpenFiles >= 16, "maxOpenFiles", maxOpenFiles, "16 or more")
+        try check(
+            offsetsRetention >= .seconds(60), "offsets.retention.minutes", offsetsRetention, "a minute or more")
         try check(writerThreads >= 1, "writerThreads", writerThreads, "1 or more")
         try check(readerThreads >= 1, "readerThreads", readerThreads, "1 or more")
     }

@@ -156,18 +156,17 @@ extension GroupCoordinator {
         if let instanceID = member.instanceID { group.staticMembers[instanceID] = nil }
         if group.leaderID == member.id { group.leaderID = nil }
         forgetTimers(of: member.id, in: group.id)
+        // Before the answers: a member that is away must not take one of them for a reason to join again.
+        if isExpired, member.isLocal {
+            effects.append(.notify(groupID: group.id, memberID: member.id, .removed))
+        }
         if let ticket = member.joinTicket {
             effects.append(.joined(ticket: ticket, .failure(.unknownMember)))
         }
         if let ticket = member.syncTicket {
             effects.append(.synced(ticket: ticket, .failure(.unknownMember)))
         }
-        if isExpired {
-            expiredMemberCount += 1
-            if member.isLocal {
-                effects.append(.notify(groupID: group.id, memberID: member.id, .removed))
-            }
-        }
+        if isExpired { expiredMemberCount += 1 }
     }
 
     mutating func forgetTimers(of memberID: String, in groupID: String) {

@@ -20,13 +20,14 @@ struct GroupList: AsyncParsableCommand {
 
     func run() async throws {
         let groups = try await store.ask(
-            "groups", [:], { $0["groups"]?.array?.compactMap(ConsumerGroupDescription.init) },
-            { try await $0.admin.groups() })
+            "groups", [:], { $0["groups"]?.array }, { try await $0.admin.groups().map(\.summary) })
         var table = Table(["NAME", "STATE", "MEMBERS", "PARTITIONS", "LAG"])
         for group in groups {
             table.add([
-                group.name, group.state.rawValue, "\(group.members.count)", "\(group.partitions.count)",
-                "\(group.lag)",
+                group["name"]?.string ?? "-", group["state"]?.string ?? "-",
+                group["members"]?.integer.map(String.init) ?? "-",
+                group["partitions"]?.integer.map(String.init) ?? "-",
+                group["lag"]?.integer.map(String.init) ?? "-",
             ])
         }
         try StandardOutput.print(table.text)

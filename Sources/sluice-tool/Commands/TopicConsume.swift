@@ -71,7 +71,16 @@ struct TopicConsume: AsyncParsableCommand {
         var output = RecordOutput(try RecordPrinter(format: format), limit: count)
         if count == 0 { return try store.checkExists() }
         if let group {
-            try await store.withStore { try await join(group, start, $0, &output) }
+            do {
+                try await store.withStore { try await join(group, start, $0, &output) }
+            } catch StreamError.locked(_, let process) {
+                throw ToolError.failed(
+                    """
+                    Process \(process.map(String.init) ?? "?") has the store open, and groups live there: a \
+                    member from outside joins through a Kafka server in that process. Without -g the topic \
+                    can be read beside it.
+                    """)
+            }
             return output.finish()
         }
         let isWhole = try await store.withReader { store in
