@@ -133,6 +133,7 @@ extension StoreEngine {
     /// once an hour while there is something to delete.
     private func enforceRetention(_ now: Instant) {
         if let time = retentionAt, now.monotonicNanoseconds >= time {
+            noteClock(now)
             volume.enforceRetention(wall: retentionWall(now))
             retentionAt = nil
         }
@@ -140,6 +141,17 @@ extension StoreEngine {
         let wait = min(
             max(expiry.subtractingReportingOverflow(now.wallMilliseconds).partialValue, 60_000), 3_600_000)
         retentionAt = now.monotonicNanoseconds + wait * 1_000_000
+    }
+
+    /// Tells of a wall clock that has been set by more than a minute since the last look.
+    private func noteClock(_ now: Instant) {
+        let last = lastClock ?? openedAt
+        lastClock = now
+        let passed = (now.monotonicNanoseconds - last.monotonicNanoseconds) / 1_000_000
+        let jump =
+            now.wallMilliseconds.subtractingReportingOverflow(last.wallMilliseconds).partialValue - passed
+        guard abs(jump) > 60_000 else { return }
+        events.add(.clockJumped(milliseconds: jump))
     }
 
     /// The wall clock, not believed for an hour after the opening: it may have been set while the machine was

@@ -56,6 +56,8 @@ final class StoreEngine: @unchecked Sendable {
     @exclusivity(unchecked) var threads: [Thread] = []
     @exclusivity(unchecked) var closeWaiters: [Waiter<Void>] = []
     @exclusivity(unchecked) var retentionAt: Int64?
+    /// The time at the last look of retention.
+    @exclusivity(unchecked) var lastClock: Instant?
     /// Partitions in the last commit, as far as they had gathered.
     @exclusivity(unchecked) var lastGroup = 0
     @exclusivity(unchecked) var isGathering = false

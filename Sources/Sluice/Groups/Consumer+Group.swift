@@ -63,7 +63,8 @@ extension Consumer {
     func check(_ offsets: [TopicPartition: Int64], _ membership: Membership) throws(StreamError) {
         let numbers = state.withLock { state in
             Dictionary(
-                state.partitions.map { ($0.topicPartition, $0.number) }, uniquingKeysWith: { first, _ in first })
+                state.partitions.map { ($0.topicPartition, $0.number) },
+                uniquingKeysWith: { first, _ in first })
         }
         for (partition, offset) in offsets {
             guard let number = numbers[partition] else {

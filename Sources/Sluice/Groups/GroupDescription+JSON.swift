@@ -37,7 +37,8 @@ extension ConsumerGroupDescription {
     /// Name, state and numbers, for a list.
     package var summary: JSONValue {
         [
-            "name": .string(name), "state": .string(state.rawValue), "members": .integer(Int64(members.count)),
+            "name": .string(name), "state": .string(state.rawValue),
+            "members": .integer(Int64(members.count)),
             "partitions": .integer(Int64(partitions.count)), "lag": .integer(lag),
         ]
     }

@@ -26,7 +26,7 @@ extension GroupEngine {
 
     // MARK: The offsets topic
 
-    /// So many bytes of records are on their way into the topic.
+    /// So many bytes, about, are on their way into the topic.
     func noteAppended(_ bytes: Int) {
         let isDue = upkeep.withLock { upkeep in
             upkeep.appended += bytes

@@ -143,7 +143,11 @@ final class GroupEngine: Sendable {
     }
 
     private func take(_ effect: GroupEffect, _ state: inout State) {
-        if case .store(let store) = effect { state.stores.append(store) } else { state.effects.append(effect) }
+        if case .store(let store) = effect {
+            state.stores.append(store)
+        } else {
+            state.effects.append(effect)
+        }
     }
 
     private func advance() {
@@ -226,7 +230,9 @@ final class GroupEngine: Sendable {
     /// Told of the close; forgotten when it is gone.
     func attach(_ watcher: ConsumerWatcher) {
         state.withLock { state in
-            if state.watchers.count > 64 { state.watchers = state.watchers.filter { $0.value.watcher != nil } }
+            if state.watchers.count > 64 {
+                state.watchers = state.watchers.filter { $0.value.watcher != nil }
+            }
             state.watchers[ObjectIdentifier(watcher)] = WeakWatcher(watcher: watcher)
         }
     }
@@ -317,26 +323,38 @@ final class GroupEngine: Sendable {
     }
 
     private nonisolated(nonsending) func load() async throws(StreamError) {
-        var random = SystemRandomNumberGenerator()
-        let seed = random.next()
-        // From the beginning also after a failed attempt.
-        let configuration = configuration
-        state.withLock { $0.coordinator = GroupCoordinator(configuration: configuration, seed: seed) }
-        try await OffsetsTopic.read(engine) { key, value, offset in
-            self.state.withLock { state in
-                do throws(MalformedRecord) {
-                    try state.coordinator.load(key: key[...], value: value?[...], offset: offset)
-                } catch {
-                    // One record that a later version wrote, or nobody of ours: the rest is good.
-                    self.engine.logger.warning(
-                        "a record of __consumer_offsets makes no sense",
-                        metadata: ["offset": "\(offset)", "reason": "\(error.reason)"])
-                }
-            }
+        restart()
+        do throws(StreamError) {
+            try await OffsetsTopic.read(engine) { take($0, $1, $2) }
+        } catch {
+            guard case .corrupt = error else { throw error }
+            try await rescue(error)
+            return findKeptTopics()
         }
         change { coordinator, now in coordinator.finishLoading(now: now) }
         if OffsetsTopic.bytes(in: engine) > max(64 << 10, 2 * Int64(read { $0.liveBytes })) { compact() }
         findKeptTopics()
+    }
+
+    /// From the beginning, also after a failed attempt.
+    func restart() {
+        var random = SystemRandomNumberGenerator()
+        let (configuration, seed) = (configuration, random.next())
+        state.withLock { $0.coordinator = GroupCoordinator(configuration: configuration, seed: seed) }
+    }
+
+    /// A record of the topic.
+    func take(_ key: [UInt8], _ value: [UInt8]?, _ offset: Int64) {
+        state.withLock { state in
+            do throws(MalformedRecord) {
+                try state.coordinator.load(key: key[...], value: value?[...], offset: offset)
+            } catch {
+                // One record that a later version wrote, or nobody of ours: the rest is good.
+                engine.logger.warning(
+                    "a record of __consumer_offsets makes no sense",
+                    metadata: ["offset": "\(offset)", "reason": "\(error.reason)"])
+            }
+        }
     }
 }
 

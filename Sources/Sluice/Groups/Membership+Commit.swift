@@ -297,7 +297,8 @@ extension GroupEngine {
     func committed(_ offsets: [TopicPartition: Int64], in group: String, since began: Int64) {
         metrics.committed(in: Instant.monotonicNow - began)
         for (partition, offset) in offsets {
-            guard let number = try? engine.number(of: partition), let valid = try? engine.offsets(number) else {
+            guard let number = try? engine.number(of: partition), let valid = try? engine.offsets(number)
+            else {
                 continue
             }
             let place = min(max(offset, valid.lowerBound), valid.upperBound)

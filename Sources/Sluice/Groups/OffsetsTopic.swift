@@ -134,7 +134,7 @@ final class OffsetsSink: BatchSink, @unchecked Sendable {
                 else { throw .tooLarge(bytes: Limits.batchBytes + 1, limit: Limits.batchBytes) }
                 try volume.submit(batch, to: partition, .durable)
             }
-            groups?.noteAppended(store.records.reduce(0) { $0 + $1.byteCount })
+            groups?.noteAppended(store.records.reduce(80) { $0 + $1.byteCount + 16 })
         } catch {
             engine.logger.error("what groups committed could not be stored", metadata: ["reason": "\(error)"])
             groups?.stored(store.id, .failed)

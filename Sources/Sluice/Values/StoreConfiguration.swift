@@ -32,7 +32,8 @@ public struct StoreConfiguration: Sendable {
     package func validate() throws(StreamError) {
         try check(maxOpenFiles >= 16, "maxOpenFiles", maxOpenFiles, "16 or more")
         try check(
-            offsetsRetention >= .seconds(60), "offsets.retention.minutes", offsetsRetention, "a minute or more")
+            offsetsRetention >= .seconds(60), "offsets.retention.minutes", offsetsRetention,
+            "a minute or more")
         try check(writerThreads >= 1, "writerThreads", writerThreads, "1 or more")
         try check(readerThreads >= 1, "readerThreads", readerThreads, "1 or more")
     }

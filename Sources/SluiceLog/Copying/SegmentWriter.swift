@@ -83,11 +83,13 @@ struct SegmentWriter {
 }
 
 /// Copies files whole.
-struct FileCopy {
+package struct FileCopy {
     let files: any FileSystem
 
+    package init(files: any FileSystem) { self.files = files }
+
     /// Copies a file's bytes to a new file, and syncs it.
-    func copy(_ path: String, to newPath: String) throws(IOError) {
+    package func copy(_ path: String, to newPath: String) throws(IOError) {
         let source = try files.open(path, .read)
         defer { files.close(source) }
         let target = try files.open(newPath, .replace)

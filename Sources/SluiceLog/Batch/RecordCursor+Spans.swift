@@ -1,11 +1,8 @@
 // A cursor's key and value as spans.
 
-#if Tool
-import SluiceLog
-
 extension RecordCursor {
     /// The key; nil is Kafka's null. The batch must be alive.
-    var keySpan: RawSpan? {
+    package var keySpan: RawSpan? {
         @_lifetime(borrow self)
         get {
             guard let key else { return nil }
@@ -14,7 +11,7 @@ extension RecordCursor {
     }
 
     /// The value; nil is Kafka's null. The batch must be alive.
-    var valueSpan: RawSpan? {
+    package var valueSpan: RawSpan? {
         @_lifetime(borrow self)
         get {
             guard let value else { return nil }
@@ -23,4 +20,3 @@ extension RecordCursor {
         }
     }
 }
-#endif
