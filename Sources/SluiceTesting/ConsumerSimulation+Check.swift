@@ -113,7 +113,8 @@ extension ConsumerSimulation {
             let found = Set(known.records.filter { $0.key < known.end }.values)
             try check(
                 known.acknowledged.isSubset(of: found), 1,
-                "records of partition \(partition) are lost: \(known.acknowledged.subtracting(found).sorted())")
+                "records of partition \(partition) are lost: \(known.acknowledged.subtracting(found).sorted())"
+            )
             try check(
                 !isAtomic || known.outEnd == known.committed, 5,
                 "output \(partition) ends at \(known.outEnd), committed is \(known.committed)")

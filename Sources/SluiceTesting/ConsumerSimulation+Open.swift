@@ -69,7 +69,9 @@ extension ConsumerSimulation {
                 store = consume opened
             } catch {
                 note("open: \(error)")
-                if files.hasCrashed { fall() } else if attempt > 4 {
+                if files.hasCrashed {
+                    fall()
+                } else if attempt > 4 {
                     throw violation(8, "the store does not open: \(error)")
                 }
                 continue
