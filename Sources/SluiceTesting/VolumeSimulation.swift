@@ -29,7 +29,7 @@ public struct SimulationViolation: Error, CustomStringConvertible {
     public let seed: UInt64
     /// How far it had come.
     public let step: Int
-    /// The number in the list of `VolumeSimulation`.
+    /// The number in the list at the head of the simulation.
     public let invariant: Int
     /// What was found.
     public let message: String
@@ -37,6 +37,8 @@ public struct SimulationViolation: Error, CustomStringConvertible {
     public let operations: [String]
     /// What the volume was waiting for.
     public let state: String
+    /// The tests that see it again.
+    var suite = "VolumeSimulationTests"
 
     /// All of it, and how to see it again.
     public var description: String {
@@ -44,7 +46,7 @@ public struct SimulationViolation: Error, CustomStringConvertible {
         invariant (\(invariant)) broken at step \(step) of seed \(seed): \(message)
         \(operations.joined(separator: "\n"))
         \(state)
-        again: SLUICE_SEED=\(seed) swift test --filter VolumeSimulationTests
+        again: SLUICE_SEED=\(seed) swift test --filter \(suite)
         """
     }
 }

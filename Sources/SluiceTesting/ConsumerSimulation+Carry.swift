@@ -1,0 +1,182 @@
+// The messenger between the volume, the coordinator and the members: a shell without threads.
+
+internal import SluiceCore
+internal import SluiceLog
+
+extension ConsumerSimulation {
+    /// Carries answers and effects over until there are none; answers wait in their consumer's queue.
+    func carry() throws(SimulationViolation) {
+        var isBusy = true
+        while isBusy {
+            isBusy = try drain()
+            for id in consumers.keys.sorted() {
+                let wanted = consumers[id]?.member.takeEffects() ?? []
+                if !wanted.isEmpty { isBusy = true }
+                for effect in wanted { carry(effect, of: id) }
+                forgetGivenUp(id)
+            }
+            effects += coordinator.takeEffects()
+            if !effects.isEmpty { isBusy = true }
+            while !effects.isEmpty {
+                carry(effects.removeFirst())
+                effects += coordinator.takeEffects()
+            }
+        }
+        try checkOwners()
+    }
+
+    private func forgetGivenUp(_ id: Int) {
+        guard let consumer = consumers[id] else { return }
+        if consumer.member.phase == .ended { return consumers[id] = nil }
+        let owned = Set(consumer.member.owned.map { Int($0.partition) })
+        consumers[id]?.positions = consumer.positions.filter { owned.contains($0.key) }
+        consumers[id]?.processed = consumer.processed.filter { owned.contains($0.key) }
+    }
+
+    private func carry(_ effect: MemberEffect, of id: Int) {
+        guard let consumer = consumers[id] else { return }
+        switch effect {
+        case .join(let request):
+            lastTicket += 1
+            consumers[id]?.ticket = lastTicket
+            note("\(id) joins with \(consumer.member.owned)")
+            coordinator.join(request, ticket: lastTicket, now: clock.now)
+        case .sync(let request):
+            lastTicket += 1
+            consumers[id]?.ticket = lastTicket
+            note("\(id) syncs \(request.generation)")
+            coordinator.sync(request, ticket: lastTicket, now: clock.now)
+        case .revoke(let partitions):
+            note("\(id) is to give up \(partitions)")
+            consumers[id]?.isRevoking = true
+        case .assign(let partitions): note("\(id) gets \(partitions)")
+        case .lost(let partitions): note("\(id) lost \(partitions)")
+        case .leave(let leaving):
+            if leaving.memberID.isEmpty {
+                coordinator.cancelJoin(groupID: Self.groupID, ticket: consumer.ticket, now: clock.now)
+            } else {
+                _ = coordinator.leave(groupID: Self.groupID, members: [leaving], now: clock.now)
+            }
+        case .retryLater: consumers[id]?.mustRetry = true
+        case .failed(let error): note("\(id) failed \(error)")
+        }
+    }
+
+    private func carry(_ effect: GroupEffect) {
+        switch effect {
+        case .joined(let ticket, _), .synced(let ticket, _):
+            for id in consumers.keys where consumers[id]?.ticket == ticket {
+                consumers[id]?.answers.append(effect)
+            }
+        case .committed(let ticket, let result):
+            guard let (id, offsets) = commits.removeValue(forKey: ticket) else { return }
+            note("\(id) commit: \(result)")
+            consumers[id]?.inFlight -= 1
+            if case .success = result {
+                outcome.commits += 1
+                for (partition, offset) in offsets where consumers[id]?.processed[partition] == offset {
+                    consumers[id]?.processed[partition] = nil
+                }
+            } else if consumers[id]?.isRevoking == true {
+                consumers[id]?.processed = [:]
+            }
+        case .store(let stored):
+            note("store \(stored.id): \(stored.records.count) records")
+            let batch = batch(stored.records, of: 2, number: stored.id)
+            let target = number(Self.offsets, 0)
+            do throws(LogError) {
+                try store?.volume.submit(batch, to: target, .durable)
+            } catch {
+                note("refused: \(error)")
+                mustReopen = true
+                coordinator.stored(stored.id, .failed, now: clock.now)
+            }
+        case .notify(_, let memberID, let notice):
+            for id in consumers.keys.sorted() where consumers[id]?.member.memberID == memberID {
+                guard consumers[id]?.isLost == false else { continue }
+                note("\(id) is told \(notice)")
+                switch notice {
+                case .rebalanceNeeded: consumers[id]?.member.rebalanceNeeded()
+                case .removed: consumers[id]?.isLost = true
+                case .fenced: consumers[id]?.member.fenced()
+                }
+            }
+        case .offsetsDeleted, .groupDeleted: break
+        }
+    }
+
+    // MARK: The volume's answers
+
+    /// False when there were none.
+    private func drain() throws(SimulationViolation) -> Bool {
+        guard let completions = store?.volume.takeCompletions(), !completions.isEmpty else { return false }
+        for event in completions.events { happened(event) }
+        for completion in completions.appends {
+            let number = completion.origin.number
+            switch completion.origin.producer {
+            case 1: try acknowledged(number, completion.result)
+            case 2:
+                note("store \(number): \(completion.result)")
+                if case .success(let place) = completion.result {
+                    coordinator.stored(number, .durable(at: place.baseOffset), now: clock.now)
+                } else {
+                    coordinator.stored(number, .failed, now: clock.now)
+                }
+            default: if completion.part == 1 { answered(number, completion.result) }
+            }
+        }
+        for (request, result) in completions.requests {
+            note("answer of \(request): \(result)")
+            created.remove(request)
+        }
+        if let closed = completions.closed {
+            note("closed: \(closed)")
+            isClosedTold = true
+        }
+        return true
+    }
+
+    private func happened(_ event: VolumeEvent) {
+        note("event: \(event)")
+        switch event {
+        case .partitionStopped, .storeStopped: mustReopen = true
+        case .compacted: outcome.compactions += 1
+        case .segmentsRemoved(_, _, let count, _): outcome.removals += count
+        case .removalFailed, .recordsUnreadable, .compactionFailed: break
+        }
+    }
+
+    private func acknowledged(
+        _ number: UInt64, _ result: Result<AppendedBatch, LogError>
+    ) throws(SimulationViolation) {
+        note("produced \(number): \(result)")
+        guard let (partition, values) = produced.removeValue(forKey: number) else {
+            throw violation(8, "batch \(number) was answered twice")
+        }
+        guard case .success(let place) = result else { return }
+        for (index, value) in values.enumerated() {
+            partitions[partition].acknowledged.insert(value)
+            try saw(value, at: place.baseOffset + Int64(index), in: partition)
+        }
+    }
+
+    /// What became of an atomic write: the group learns it before the writer does.
+    func answered(_ number: UInt64, _ result: Result<AppendedBatch, LogError>) {
+        note("wrote \(number): \(result)")
+        guard let write = writes.removeValue(forKey: number) else { return }
+        consumers[write.consumer]?.inFlight -= 1
+        switch result {
+        case .success(let place):
+            outcome.commits += 1
+            coordinator.stored(write.store.id, .durable(at: place.baseOffset), now: clock.now)
+        case .failure(let error):
+            if case .indeterminate = error {
+                mustReopen = true
+                isInDoubt = true
+            }
+            coordinator.stored(write.store.id, .failed, now: clock.now)
+            // Its program goes back to what is committed.
+            consumers[write.consumer]?.positions[write.batch.partition] = nil
+        }
+    }
+}

@@ -1,0 +1,197 @@
+// What a step of a run with consumers does.
+
+internal import SluiceCore
+internal import SluiceLog
+
+enum ConsumerStep: Int, CaseIterable {
+    case produce, take, run, finish, work
+    case join, leave, answer, takeBatch, finishBatch, commit, revoked, retry
+    case wait, waitLong, floors, retain, compact
+    case reopen, die, armCrash
+
+    var weight: Int {
+        switch self {
+        case .produce, .take, .run, .finish: 12
+        case .work: 6
+        case .answer, .takeBatch, .finishBatch, .commit, .revoked: 10
+        case .join, .leave, .floors, .retain, .compact, .wait, .retry: 3
+        case .waitLong, .reopen, .die, .armCrash: 1
+        }
+    }
+}
+
+extension ConsumerSimulation {
+    func act() throws(SimulationViolation) {
+        let ids = consumers.keys.sorted()
+        let id = ids.isEmpty ? 0 : random.pick(ids)
+        switch drawStep() {
+        case .produce: produce(to: random.below(partitions.count))
+        case .take: take(random.chance(0.6) ? .append : .background)
+        case .run: if !jobs.isEmpty { runJob(random.below(jobs.count)) }
+        case .finish: if !jobs.isEmpty { finishJob(random.below(jobs.count)) }
+        case .work: try work(random.pick([3, 10, 40]))
+        case .join: if consumers.count < 4 { startConsumer() }
+        case .leave: if consumers.count > 1 || random.chance(0.3) { leave(id) }
+        case .answer: deliver(id)
+        case .takeBatch: try takeBatch(id)
+        case .finishBatch: finishBatch(id)
+        case .commit: commit(id)
+        case .revoked: finishRevoking(id)
+        case .retry: retry(id)
+        case .wait: pass(milliseconds: random.pick([1, 60, 200, 1500]))
+        case .waitLong: pass(milliseconds: 11_000)
+        case .floors: tellFloors()
+        case .retain:
+            note("retention")
+            store?.volume.enforceRetention(wall: clock.now.wallMilliseconds)
+        case .compact: compact()
+        case .reopen: try closeAndOpen()
+        case .die: try crash()
+        case .armCrash:
+            let calls = random.pick([0, 1, 2, 5, 20])
+            note("crash after \(calls) calls")
+            files.crashAfterCalls = calls
+        }
+        if mustReopen, random.chance(0.05) { try closeAndOpen() }
+    }
+
+    private func drawStep() -> ConsumerStep {
+        var drawn = random.below(weights.reduce(0, +))
+        for step in ConsumerStep.allCases {
+            drawn -= weights[step.rawValue]
+            if drawn < 0 { return step }
+        }
+        return .run
+    }
+
+    // MARK: Producers
+
+    func produce(to partition: Int) {
+        lastNumber += 1
+        let values = (0..<random.within(1...4)).map { lastNumber << 8 | UInt64($0) }
+        note("produce \(lastNumber) to \(partition): \(values.count) records")
+        produced[lastNumber] = (partition, values)
+        let batch = batch(values, of: 1, number: lastNumber, padding: random.pick([0, 20, 100]))
+        let target = number(Self.input, partition)
+        do throws(LogError) {
+            try store?.volume.submit(batch, to: target, .durable)
+        } catch {
+            note("refused: \(error)")
+            produced[lastNumber] = nil
+        }
+    }
+
+    /// Records that say which they are.
+    func batch(_ values: [UInt64], of producer: UInt32, number: UInt64, padding: Int) -> PreparedBatch {
+        for value in values {
+            var bytes: [UInt8] = []
+            for shift in stride(from: UInt64(56), through: 0, by: -8) {
+                bytes.append(UInt8(truncatingIfNeeded: value >> shift))
+            }
+            bytes.append(contentsOf: repeatElement(0, count: padding))
+            let fits = builder.append(
+                timestamp: clock.now.wallMilliseconds, key: nil, value: bytes.span.bytes)
+            assert(fits)
+        }
+        return seal(of: producer, number)
+    }
+
+    /// Records of the offsets topic as one batch.
+    func batch(_ records: [GroupRecord], of producer: UInt32, number: UInt64) -> PreparedBatch {
+        for record in records {
+            let time = clock.now.wallMilliseconds
+            var fits = false
+            if let value = record.value {
+                fits = builder.append(timestamp: time, key: record.key.span.bytes, value: value.span.bytes)
+            } else {
+                fits = builder.append(timestamp: time, key: record.key.span.bytes, value: nil)
+            }
+            assert(fits)
+        }
+        return seal(of: producer, number)
+    }
+
+    private func seal(of producer: UInt32, _ number: UInt64) -> PreparedBatch {
+        let sealed = builder.seal(random.chance(0.2) ? .lz4 : .none, with: &codecs)
+        return PreparedBatch(
+            bytes: ByteSlice(sealed.bytes), recordCount: sealed.recordCount,
+            maxTimestamp: sealed.maxTimestamp, origin: BatchOrigin(producer: producer, number: number))
+    }
+
+    // MARK: Upkeep
+
+    func pass(milliseconds: Int64) {
+        note("wait \(milliseconds)")
+        clock.advance(by: .milliseconds(milliseconds))
+        coordinator.advance(to: clock.now)
+    }
+
+    func tellFloors() {
+        guard isKept else { return }
+        let floors = visible()
+        note("consumed \(floors.sorted { $0.key < $1.key })")
+        for partition in partitions.indices {
+            let target = number(Self.input, partition)
+            do throws(LogError) {
+                try store?.volume.setConsumedFloor(target, to: floors[partition] ?? 0)
+            } catch {
+                note("refused: \(error)")
+            }
+        }
+    }
+
+    func compact() {
+        lastTicket += 1
+        note("compact")
+        let target = number(Self.offsets, 0)
+        let rollBytes: Int64 = random.pick([1, 500])
+        do throws(LogError) {
+            try store?.volume.compact(target, rollBytes: rollBytes, request: lastTicket)
+        } catch {
+            note("refused: \(error)")
+        }
+    }
+
+    // MARK: Jobs
+
+    func take(_ lane: JobLane) {
+        let most = lane == .append ? mostOut.append : mostOut.background
+        guard jobs.count(where: { $0.lane == lane }) < most else { return }
+        if let job = store?.volume.nextJob(lane, now: clock.now) {
+            note("take \(job)")
+            jobs.append(VolumeSimulation.JobOut(job: job, lane: lane))
+        }
+    }
+
+    func runJob(_ index: Int) {
+        guard jobs[index].result == nil, let runner else { return }
+        let result = runner.run(jobs[index].job)
+        note("run \(jobs[index].job): \(result), \(files.changeCount)")
+        jobs[index].result = result
+    }
+
+    func finishJob(_ index: Int) {
+        guard let result = jobs[index].result else { return }
+        let job = jobs.remove(at: index).job
+        note("finish \(job)")
+        store?.volume.finished(job, result, now: clock.now)
+    }
+
+    /// Does jobs one after another, at most so many. False when there is nothing to do at this time.
+    @discardableResult
+    func work(_ count: Int) throws(SimulationViolation) -> Bool {
+        for _ in 0..<count {
+            let before = jobs.count
+            let lanes: [JobLane] = random.chance(0.5) ? [.append, .background] : [.background, .append]
+            for lane in lanes + lanes where jobs.count == before { take(lane) }
+            try carry()
+            guard !jobs.isEmpty else { return false }
+            let index = random.below(jobs.count)
+            runJob(index)
+            if files.hasCrashed { return true }
+            finishJob(index)
+            try carry()
+        }
+        return true
+    }
+}
