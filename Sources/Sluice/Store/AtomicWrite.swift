@@ -223,7 +223,13 @@ final class AtomicSink: BatchSink, Sendable {
     private func tell(_ write: Write, _ completion: AppendCompletion) {
         guard !write.stores.isEmpty, completion.part == write.places.count - 1 else { return }
         var offset: Int64?
-        if case .success(let batch) = completion.result { offset = batch.baseOffset }
+        switch completion.result {
+        case .success(let batch): offset = batch.baseOffset
+        // It is in the journal and may yet be appended: until the store is opened again nobody is to begin at
+        // what was committed before.
+        case .failure(.indeterminate): return
+        case .failure: break
+        }
         if offset != nil {
             for commit in write.commits { commit.membership.noteCommitted(commit.offsets) }
         }
