@@ -12,7 +12,7 @@
 // with `stored` when it is answered; the records of a commit that is one with data are the last part of the
 // atomic write; a partition is begun where it is committed, once no commit of it is on its way.
 //
-// Not modelled: members on the wire and static ones (GroupSimulation has them), two calls at the same time;
+// Not modelled: seeks; members on the wire and static ones (GroupSimulation has them); two calls at one time;
 // an atomic write of unknown outcome, after which a program goes on without opening the store again.
 //
 // What must hold: (1) A record that was acknowledged is processed at least once. (2) A member is given a
