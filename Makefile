@@ -18,7 +18,7 @@ test:
 	Scripts/install-system-packages
 	Scripts/test
 
-# The program killed before every call that changes a file: three minutes.
+# The program killed before every call that changes a file: three and a half minutes.
 crash-test: build
 	Scripts/crash-test .build/release/sluice
 
