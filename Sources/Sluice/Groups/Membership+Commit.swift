@@ -185,7 +185,8 @@ extension Membership {
                 for (partition, committed) in found { offsets[TopicPartition(partition)] = committed?.offset }
                 return offsets
             }
-            // The commit of the one before is being synced.
+            // The commit of the one before is being synced. A timer of a closed store never fires.
+            try groups.engine.checkOpen()
             let later = Waiter<Void>()
             groups.engine.timer.schedule(at: Instant.monotonicNow + 1_000_000) { later.resume(.success(())) }
             _ = await later.value()
