@@ -32,9 +32,11 @@ struct RecoveryExecutor {
             for index in plan.partitions.indices {
                 try mend(&plan.partitions[index], isUnclean: isUnclean, now: now)
             }
-            for index in plan.partitions.indices { takePlaces(&plan.partitions[index]) }
             if plan.isUnclean, try files.status(paths.topics) != nil { try files.syncDirectory(paths.topics) }
             let manifest = try beginManifest(plan, now: now)
+            // Not before: what the old manifest says of a swap may be on no medium yet, and lost with the
+            // power, while a renaming stays.
+            for index in plan.partitions.indices { takePlaces(&plan.partitions[index]) }
             let journal = try openJournal(plan)
             removeLeftovers(&plan)
             let logs = plan.partitions.map { Self.log(of: $0) }
