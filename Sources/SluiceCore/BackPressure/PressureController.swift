@@ -1,0 +1,244 @@
+// Back pressure: how fast the producers of a store may be, and why.
+//
+//                         ┌────────────── every 100 ms while anything is half full ─────────────┐
+//                         ▼                                                                     │
+//   disk: U, reserved, ──►│ plant of the disk    x = U + reserved − freeable  ─► law ─► rate of the store
+//   freeable, H           │                                                         \           │
+//   topic: appended,  ──► │ plant of each group  x = unread, by the estimate  ─► law ─► rate of the topic
+//   group: committed,     │                                                           │         │
+//   processed, fetched    └───────────────────────────────────────────────────────────┼─────────┘
+//                                                                                     ▼
+//   producer ──► ProducerGates: shares of both rates, a bucket each ──► admit, or wait ──► log
+//
+// The order of relief: at S of the disk retention frees what it may; above S the law slows producers; at X*,
+// when nothing drains, the topic's policy decides; at H an append is refused, by the volume and whatever is
+// said here.
+//
+// (1) `step` is the only verb; it takes the time and what was measured, and reads no clock. (2) A group gates
+// once it has come within S of the end, and again after it was set back; before, it replays history and holds
+// nobody up. (3) A group without members and commits for T_abandon gates no more. Its silence is counted
+// here, by the monotonic clock: a wall clock that jumps abandons nobody. (4) Nothing is latched but what
+// outlives the process in the snapshot: averages, silence, who has caught up. (5) The gain, per second, is as
+// high as the measured dead time allows, and no higher: see PressureLaw.
+//
+// Bytes, seconds and bytes per second throughout; nanoseconds are the caller's clock.
+
+package struct PressureController: Sendable {
+    /// The interval of steps, seconds.
+    package static let tickSeconds = 0.1
+
+    private var lastStep: Int64?
+    var disk = DiskState()
+    var topics: [String: TopicState] = [:]
+
+    struct DiskState: Hashable, Sendable {
+        var plant = PressurePlant()
+        /// What producers have admitted; its greatest is r_max's measure.
+        var admitted = RateAverage(windowSeconds: 10)
+        var fastest = 0.0
+        var lastAppended: Double?
+    }
+
+    struct TopicState: Hashable, Sendable {
+        var admitted = RateAverage(windowSeconds: 10)
+        var fastest = 0.0
+        var lastAppended: Double?
+        var groups: [String: GroupState] = [:]
+    }
+
+    struct GroupState: Hashable, Sendable {
+        var estimate = ConsumedEstimate()
+        var plant = PressurePlant()
+        var hasCaughtUp = false
+        var silentSeconds = 0.0
+        var lastCommittedPlace: Double?
+        /// X*, which follows what the group can be expected to drain; 0: not known yet.
+        var targetBytes = 0.0
+
+        /// Lets the target follow: at once while nobody feels it, else slowly, since producers are faster or
+        /// slower than what drains by as much as it moves.
+        mutating func moveTarget(to wanted: Double, waiting x: Double, drain: Double, seconds: Double) {
+            let isFelt = x > PressureMarks.softShare * min(targetBytes, wanted)
+            guard targetBytes > 0, isFelt else { return targetBytes = wanted }
+            let step = Self.targetShare * drain * seconds
+            targetBytes = min(max(wanted, targetBytes - step), targetBytes + step)
+        }
+
+        /// The part of the drain by which a moving target may change the rate.
+        private static let targetShare = 0.05
+    }
+
+    package init() {}
+
+    /// Decides from what was measured. To be called in the order of time.
+    package mutating func step(_ input: PressureInput) -> PressureOutput {
+        let seconds = lastStep.map { max(0, Double(input.nowNanoseconds - $0) / 1e9) } ?? 0
+        lastStep = input.nowNanoseconds
+        topics = topics.filter { input.topics[$0.key] != nil }
+        var output = PressureOutput(
+            disk: ruleDisk(input, seconds), topics: [:], groups: [:], relieves: false, commitSoon: [],
+            drops: [:], nextStepSeconds: nil, lookAfterBytes: .max)
+        for (name, topic) in input.topics.sorted(by: { $0.key < $1.key }) {
+            ruleTopic(name, topic, input, seconds, &output)
+        }
+        relieve(input, &output)
+        schedule(input, &output)
+        return output
+    }
+
+    // MARK: The disk
+
+    private mutating func ruleDisk(_ input: PressureInput, _ seconds: Double) -> PressureRuling {
+        let observed = input.disk
+        let appended = Double(observed.appendedBytes)
+        let x = observed.waitingBytes
+        disk.plant.observe(appended: appended, waiting: x, intervalSeconds: 0, seconds: seconds)
+        disk.admitted.add(bytes: appended - (disk.lastAppended ?? appended), seconds: seconds)
+        disk.lastAppended = appended
+        disk.fastest = max(disk.fastest, disk.admitted.bytesPerSecondFromRest)
+        // The topics' bounds are of rates; the store's are the widest of them.
+        let settings = input.topics.values.map(\.settings)
+        let floor = settings.map(\.floorRate).max() ?? PressureSettings().floorRate
+        let deadTime = Self.tickSeconds + input.commitSeconds
+        let drain = disk.plant.drainBytesPerSecond
+        let bounds = RateBounds(
+            minimum: settings.map(\.leastRate).max() ?? PressureSettings().leastRate,
+            maximum: 2 * max(disk.fastest, drain, floor))
+        let hard = observed.hardBytes
+        // Room for what comes before the law is felt, and for what waits for its segment to be complete.
+        let margin = bounds.maximum * (deadTime + Self.tickSeconds) + 2 * Double(observed.segmentBytes)
+        let marks = PressureMarks(targetBytes: max(hard - margin, hard / 2))
+        let isDraining =
+            disk.plant.isDraining(intervalSeconds: 0)
+            || (observed.nextExpirySeconds ?? .infinity) < PressurePlant.stillLimitSeconds
+        return ruling(
+            .disk, waiting: x, marks, hard: hard, drain: drain, deadTime: deadTime, bounds,
+            isDraining: isDraining, nextRelief: observed.nextExpirySeconds)
+    }
+
+    // MARK: Lag
+
+    private mutating func ruleTopic(
+        _ name: String, _ topic: TopicObservation, _ input: PressureInput, _ seconds: Double,
+        _ output: inout PressureOutput
+    ) {
+        var state = topics[name] ?? TopicState()
+        let appended = Double(topic.appendedBytes)
+        state.admitted.add(bytes: appended - (state.lastAppended ?? appended), seconds: seconds)
+        state.lastAppended = appended
+        state.fastest = max(state.fastest, state.admitted.bytesPerSecondFromRest)
+        let names = Set(topic.groups.map(\.name))
+        state.groups = state.groups.filter { names.contains($0.key) }
+        var standings: [GroupStanding] = []
+        var slowest: PressureRuling?
+        for group in topic.groups.sorted(by: { $0.name < $1.name }) {
+            var one = state.groups[group.name] ?? GroupState()
+            let (standing, ruling) = ruleGroup(group, &one, topic, state.fastest, input, seconds)
+            state.groups[group.name] = one
+            standings.append(standing)
+            guard let ruling else { continue }
+            if slowest.map({ ruling.isTighter(than: $0) }) ?? true { slowest = ruling }
+        }
+        topics[name] = state
+        if !standings.isEmpty { output.groups[name] = standings }
+        if topic.isStale, !topic.groups.isEmpty {
+            slowest = staleRuling(topic, slowest)
+        }
+        output.topics[name] = slowest
+    }
+
+    private func ruleGroup(
+        _ group: GroupObservation, _ state: inout GroupState, _ topic: TopicObservation, _ fastest: Double,
+        _ input: PressureInput, _ seconds: Double
+    ) -> (GroupStanding, PressureRuling?) {
+        let settings = topic.settings
+        let end = Double(topic.appendedBytes)
+        let committed = end - Double(group.uncommittedBytes)
+        let isBack = state.estimate.observe(
+            committed: committed, processed: group.unprocessedBytes.map { end - Double($0) },
+            fetched: group.unfetchedBytes.map { end - Double($0) }, end: end, seconds: seconds)
+        if isBack { state.hasCaughtUp = false }
+        // Silent: nobody is there, and nothing was committed since.
+        let hasMoved = state.lastCommittedPlace.map { $0 != committed } ?? false
+        state.lastCommittedPlace = committed
+        state.silentSeconds = group.hasMembers || hasMoved ? 0 : state.silentSeconds + seconds
+        let interval = state.estimate.intervalSeconds
+        let x = end - state.estimate.place
+        state.plant.observe(appended: end, waiting: x, intervalSeconds: interval, seconds: seconds)
+        let drain = state.plant.drainBytesPerSecond
+        let reference = state.plant.referenceBytesPerSecond(floor: settings.floorRate)
+        let wanted = max(reference * settings.lagTargetSeconds, Self.leastTargetBytes)
+        state.moveTarget(to: wanted, waiting: x, drain: max(drain, settings.leastRate), seconds: seconds)
+        let marks = PressureMarks(targetBytes: state.targetBytes)
+        if x <= marks.softBytes, group.isKnown { state.hasCaughtUp = true }
+        var standing = GroupStanding(
+            name: group.name, role: .gates, unreadBytes: x, drainBytesPerSecond: drain,
+            silentSeconds: state.silentSeconds)
+        if !group.isKnown {
+            standing.role = .unknown
+        } else if state.silentSeconds >= settings.abandonSeconds {
+            standing.role = .abandoned
+        } else if !state.hasCaughtUp {
+            standing.role = .catchingUp
+        }
+        guard standing.role == .gates else { return (standing, nil) }
+        let bounds = RateBounds(
+            minimum: settings.leastRate,
+            maximum: settings.greatestRate ?? 2 * max(fastest, drain, settings.floorRate))
+        let ruling = ruling(
+            .lag(group: group.name), waiting: x, marks, hard: nil, drain: drain,
+            deadTime: Self.tickSeconds + input.commitSeconds + state.estimate.stalenessSeconds, bounds,
+            isDraining: state.plant.isDraining(intervalSeconds: interval), nextRelief: nil)
+        return (standing, ruling)
+    }
+
+    /// Four batches: whatever is promised, a producer needs so many to work at all.
+    private static let leastTargetBytes = 262_144.0
+
+    /// Without knowledge: the floor, unless what was known is tighter.
+    private func staleRuling(_ topic: TopicObservation, _ known: PressureRuling?) -> PressureRuling {
+        let name = topic.groups.map(\.name).min() ?? ""
+        var ruling =
+            known
+            ?? PressureRuling(
+                cause: .lag(group: name), regime: .stale, waitingBytes: 0, softBytes: 0, targetBytes: 0,
+                drainBytesPerSecond: 0, gain: 0, deadTimeSeconds: 0, retryAfterSeconds: 1)
+        ruling.regime = .stale
+        ruling.rate = min(ruling.rate ?? .infinity, topic.settings.floorRate)
+        return ruling
+    }
+
+    // MARK: The law's answer
+
+    private func ruling(
+        _ cause: PressureRuling.Cause, waiting x: Double, _ marks: PressureMarks, hard: Double?,
+        drain: Double, deadTime: Double, _ bounds: RateBounds, isDraining: Bool, nextRelief: Double?
+    ) -> PressureRuling {
+        let gain = PressureLaw.gain(deadTimeSeconds: deadTime)
+        var ruling = PressureRuling(
+            cause: cause, regime: .open, rate: nil, waitingBytes: x, softBytes: marks.softBytes,
+            targetBytes: marks.targetBytes, hardBytes: hard, drainBytesPerSecond: drain, gain: gain,
+            deadTimeSeconds: deadTime, retryAfterSeconds: Self.tickSeconds)
+        guard x > marks.softBytes else { return ruling }
+        if isDraining {
+            ruling.regime = .draining
+            ruling.rate = PressureLaw.rate(
+                waitingBytes: x, marks, drainBytesPerSecond: drain, gain: gain, bounds)
+        } else {
+            // To slow producers would only put off what the policy is for.
+            ruling.regime = .stalled
+            ruling.rate = x < marks.targetBytes ? nil : 0
+            ruling.retryAfterSeconds = max(Self.tickSeconds, min(nextRelief ?? 1, 3_600))
+        }
+        return ruling
+    }
+}
+
+extension PressureRuling {
+    /// The one that leaves producers less; of two without a bound the one nearer to its mark.
+    func isTighter(than other: PressureRuling) -> Bool {
+        let (mine, theirs) = (rate ?? .infinity, other.rate ?? .infinity)
+        if mine != theirs { return mine < theirs }
+        return waitingBytes / max(softBytes, 1) > other.waitingBytes / max(other.softBytes, 1)
+    }
+}

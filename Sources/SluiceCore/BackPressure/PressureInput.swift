@@ -1,0 +1,116 @@
+// What the controller is told at each step. All of it is measured; nothing in here is a decision.
+
+/// A look at the store.
+package struct PressureInput: Sendable {
+    /// The monotonic clock, nanoseconds.
+    package var nowNanoseconds: Int64
+    package var disk: DiskObservation
+    /// Topics with producers, or with groups that may gate; by name.
+    package var topics: [String: TopicObservation]
+    /// How long a commit to the log took lately, seconds: part of the dead time.
+    package var commitSeconds = 0.0
+
+    package init(
+        nowNanoseconds: Int64, disk: DiskObservation, topics: [String: TopicObservation] = [:],
+        commitSeconds: Double = 0
+    ) {
+        self.nowNanoseconds = nowNanoseconds
+        self.disk = disk
+        self.topics = topics
+        self.commitSeconds = commitSeconds
+    }
+}
+
+/// The store's files, in bytes.
+package struct DiskObservation: Hashable, Sendable {
+    /// H: the budget, or what the file system leaves of it.
+    package var limitBytes: Int64
+    /// U: blocks of all files of the store.
+    package var usedBytes: Int64
+    /// Accepted and not yet written.
+    package var reservedBytes: Int64 = 0
+    /// The part below H that is for commits, retention and administration.
+    package var exemptBytes: Int64 = 0
+    /// What retention and drop-oldest may free now, counted by the byte.
+    package var freeableBytes: Int64 = 0
+    /// All that was ever appended: a counter since the opening.
+    package var appendedBytes: Int64 = 0
+    /// The largest segment that is being filled: the unit of freeing.
+    package var segmentBytes: Int64 = 0
+    /// Until time alone frees something; nil: it does not.
+    package var nextExpirySeconds: Double?
+
+    package init(limitBytes: Int64, usedBytes: Int64) {
+        self.limitBytes = limitBytes
+        self.usedBytes = usedBytes
+    }
+
+    /// Where appends are refused.
+    var hardBytes: Double { Double(max(0, limitBytes - exemptBytes)) }
+    var waitingBytes: Double { Double(max(0, usedBytes + reservedBytes - freeableBytes)) }
+}
+
+/// A topic, over all its partitions.
+package struct TopicObservation: Hashable, Sendable {
+    /// A counter of what was appended since the opening, as stored.
+    package var appendedBytes: Int64
+    /// Groups that may gate: named, or all that there are.
+    package var groups: [GroupObservation]
+    package var settings: PressureSettings
+    /// What the topic has on the disk, and what drop-oldest could remove of that.
+    package var storedBytes: Int64 = 0
+    package var droppableBytes: Int64 = 0
+    /// What groups have consumed cannot be known at present.
+    package var isStale = false
+
+    package init(appendedBytes: Int64, groups: [GroupObservation] = [], settings: PressureSettings = .init())
+    {
+        self.appendedBytes = appendedBytes
+        self.groups = groups
+        self.settings = settings
+    }
+}
+
+/// A group's place in a topic: how many bytes lie before it, as they are stored.
+package struct GroupObservation: Hashable, Sendable {
+    package var name: String
+    /// From what it has committed to the end.
+    package var uncommittedBytes: Int64
+    /// From what its members in this process have returned for; nil: nobody tells.
+    package var unprocessedBytes: Int64?
+    /// From what was handed out to its members; nil: nobody knows.
+    package var unfetchedBytes: Int64?
+    package var hasMembers: Bool
+    /// It has members, or has committed something of the topic at some time.
+    package var isKnown = true
+
+    package init(
+        name: String, uncommittedBytes: Int64, unprocessedBytes: Int64? = nil, unfetchedBytes: Int64? = nil,
+        hasMembers: Bool = true
+    ) {
+        self.name = name
+        self.uncommittedBytes = uncommittedBytes
+        self.unprocessedBytes = unprocessedBytes
+        self.unfetchedBytes = unfetchedBytes
+        self.hasMembers = hasMembers
+    }
+}
+
+/// The settings of a topic that the controller obeys.
+package struct PressureSettings: Hashable, Sendable {
+    /// T_lag: sluice.backpressure.lag.target.ms.
+    package var lagTargetSeconds = 30.0
+    /// r_min, bytes per second: sluice.backpressure.rate.min.
+    package var leastRate = 65_536.0
+    /// r_max, bytes per second; nil: twice the fastest that was seen. sluice.backpressure.rate.max.
+    package var greatestRate: Double?
+    /// What a consumer is expected to do that has not shown it yet, bytes per second:
+    /// sluice.backpressure.rate.floor.
+    package var floorRate = 8_000_000.0
+    /// T_abandon: sluice.backpressure.abandon.ms.
+    package var abandonSeconds = 86_400.0
+    /// Old records go instead of producers waiting.
+    package var dropsOldest = false
+
+    package init() {}
+}
