@@ -111,6 +111,8 @@ package enum ManifestRecord: Hashable, Sendable {
     case damaged(PartitionKey, below: Int64)
     /// Compacted segments have taken the place of others.
     case swapped(PartitionKey, SegmentSwap)
+    /// What back pressure has learnt: bytes of the layer above, which can do without them.
+    case pressure([UInt8])
 }
 
 extension ManifestRecord {
@@ -135,6 +137,7 @@ extension ManifestRecord {
         case .leaderEpoch(let key, let epoch): put(12); Self.put(key, &writer); writer.put(epoch)
         case .damaged(let key, let position): put(13); Self.put(key, &writer); writer.put(position)
         case .swapped(let key, let swap): put(14); Self.put(key, &writer); swap.encode(into: &writer)
+        case .pressure(let bytes): put(15); writer.put(bytes) { $0.put($1) }
         }
     }
 
@@ -171,6 +174,7 @@ extension ManifestRecord {
         case 12: self = .leaderEpoch(try Self.key(&reader), try reader.integer())
         case 13: self = .damaged(try Self.key(&reader), below: try reader.integer())
         case 14: self = .swapped(try Self.key(&reader), try SegmentSwap(from: &reader))
+        case 15: self = .pressure(Array(try reader.bytes(Int(try reader.integer(UInt32.self)))))
         case let type: throw MalformedRecord(reason: "record type \(type) is not known to this version")
         }
     }

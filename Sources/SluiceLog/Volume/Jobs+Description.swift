@@ -101,6 +101,7 @@ extension ManifestRecord {
         case .leaderEpoch(let key, let epoch): "epoch \(key.partition): \(epoch)"
         case .damaged(let key, let position): "damaged \(key.partition): below \(position)"
         case .swapped(let key, let swap): "swapped \(key.partition): \(swap.words)"
+        case .pressure(let bytes): "pressure: \(bytes.count) bytes"
         }
     }
 }
