@@ -26,7 +26,8 @@ extension Busy.Reason {
             self = .disk(usedBytes: disk?.usedBytes ?? 0, limitBytes: disk?.limitBytes ?? 0)
         case .lag(let group):
             self = .lag(
-                group: group, unreadBytes: Int64(ruling.waitingBytes), targetBytes: Int64(ruling.targetBytes))
+                group: group, unreadBytes: Int64(nearest: ruling.waitingBytes),
+                targetBytes: Int64(nearest: ruling.targetBytes))
         }
     }
 }

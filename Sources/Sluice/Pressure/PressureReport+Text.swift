@@ -27,7 +27,7 @@ extension PressureReport: CustomStringConvertible {
         for group in groups {
             var line =
                 "  group      \(group.name): \(group.role.rawValue), \(Self.size(group.unreadBytes)) unread, "
-            line += "reads \(Self.size(Int64(group.drainBytesPerSecond)))/s"
+            line += "reads \(Self.size(Int64(nearest: group.drainBytesPerSecond)))/s"
             if group.silence >= 1 { line += ", silent for \(Self.time(group.silence))" }
             lines.append(line)
         }
@@ -47,12 +47,12 @@ extension PressureReport: CustomStringConvertible {
             default: "the store"
             }
         return rate > 0
-            ? "producers may send \(Self.size(Int64(rate)))/s together, because of \(cause)"
+            ? "producers may send \(Self.size(Int64(nearest: rate)))/s together, because of \(cause)"
             : "producers are stopped, because of \(cause)"
     }
 
     private static func words(_ level: Level) -> String {
-        let drain = "drains \(size(Int64(level.drainBytesPerSecond)))/s"
+        let drain = "drains \(size(Int64(nearest: level.drainBytesPerSecond)))/s"
         let loop = "gain \(rounded(level.gain))/s, dead time \(rounded(level.deadTime)) s"
         return "\(level.regime.rawValue): \(drain); \(loop)"
     }
@@ -69,16 +69,16 @@ extension PressureReport: CustomStringConvertible {
             unit += 1
         }
         let number =
-            unit == 0 || value >= 99.95 ? "\(Int64(value.rounded()))" : "\((value * 10).rounded() / 10)"
+            unit == 0 || value >= 99.95 ? "\(Int64(nearest: value.rounded()))" : "\((value * 10).rounded() / 10)"
         return "\(number) \(units[unit])"
     }
 
     private static func time(_ seconds: Double) -> String {
         switch seconds {
-        case ..<120: "\(Int64(seconds.rounded())) s"
-        case ..<7_200: "\(Int64((seconds / 60).rounded())) min"
-        case ..<172_800: "\(Int64((seconds / 3_600).rounded())) h"
-        default: "\(Int64((seconds / 86_400).rounded())) days"
+        case ..<120: "\(Int64(nearest: seconds.rounded())) s"
+        case ..<7_200: "\(Int64(nearest: (seconds / 60).rounded())) min"
+        case ..<172_800: "\(Int64(nearest: (seconds / 3_600).rounded())) h"
+        default: "\(Int64(nearest: (seconds / 86_400).rounded())) days"
         }
     }
 }

@@ -87,9 +87,9 @@ public struct PressureReport: Hashable, Sendable {
 
 extension PressureReport.Level {
     init(_ ruling: PressureRuling) {
-        waitingBytes = Int64(ruling.waitingBytes)
-        softBytes = Int64(clamping: ruling.softBytes)
-        targetBytes = Int64(clamping: ruling.targetBytes)
+        waitingBytes = Int64(nearest: ruling.waitingBytes)
+        softBytes = Int64(nearest: ruling.softBytes)
+        targetBytes = Int64(nearest: ruling.targetBytes)
         drainBytesPerSecond = ruling.drainBytesPerSecond
         gain = ruling.gain
         deadTime = ruling.deadTimeSeconds
@@ -98,18 +98,11 @@ extension PressureReport.Level {
     }
 }
 
-extension Int64 {
-    /// The nearest number there is.
-    fileprivate init(clamping value: Double) {
-        self = value >= 0x1p63 ? .max : value <= -0x1p63 ? .min : Int64(value)
-    }
-}
-
 extension PressureReport.Group {
     init(_ standing: GroupStanding) {
         name = standing.name
         role = .init(rawValue: standing.role.rawValue) ?? .unknown
-        unreadBytes = Int64(standing.unreadBytes)
+        unreadBytes = Int64(nearest: standing.unreadBytes)
         drainBytesPerSecond = standing.drainBytesPerSecond
         silence = standing.silentSeconds
     }
@@ -130,7 +123,7 @@ extension PressureReport {
         let tightest = [output.disk, ruling].compactMap { $0 }.min { $0.isTighter(than: $1) } ?? output.disk
         admittedBytesPerSecond = tightest.rate
         reason = tightest.rate == nil ? nil : Busy.Reason(tightest, input.disk)
-        diskFullIn = output.diskFullSeconds.map { .milliseconds(Int64($0 * 1000)) }
+        diskFullIn = output.diskFullSeconds.map { .milliseconds(Int64(nearest: $0 * 1000)) }
         advice = ""
         advice = Self.advice(for: self, tightest)
     }

@@ -68,7 +68,7 @@ extension Volume {
         let all: Int64 = droppable.reduce(0) { $0 + $1 }
         guard all > 0 else { return }
         for (number, has) in zip(topic.numbers, droppable) where has > 0 {
-            let share = Int64(Double(bytes) * Double(has) / Double(all))
+            let share = Int64(nearest: Double(bytes) * Double(has) / Double(all))
             _ = dropOldest(number, bytes: max(share, 1), wall: wall)
         }
     }

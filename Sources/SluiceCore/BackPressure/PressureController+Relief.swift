@@ -27,7 +27,7 @@ extension PressureController {
         guard topic.settings.dropsOldest, let ruling = output.topics[name],
             ruling.waitingBytes > ruling.softBytes
         else { return }
-        let excess = Int64(ruling.waitingBytes - ruling.softBytes)
+        let excess = Int64(nearest: ruling.waitingBytes - ruling.softBytes)
         guard topic.droppableBytes > 0 else { return }
         output.drops[name] = min(excess, topic.droppableBytes)
         // Producers wait only for what the promise keeps from being dropped.
@@ -41,7 +41,7 @@ extension PressureController {
         let left = excess - Double(input.topics.values.reduce(0) { $0 + $1.freeableBytes })
         guard all > 0, left > 0 else { return }
         for (name, topic) in topics {
-            let share = Int64(min(1, left / Double(all)) * Double(topic.droppableBytes)) + 1
+            let share = Int64(nearest: min(1, left / Double(all)) * Double(topic.droppableBytes)) + 1
             output.drops[name] = max(output.drops[name] ?? 0, min(share, topic.droppableBytes))
         }
     }
@@ -59,7 +59,7 @@ extension PressureController {
         let isStale = input.topics.values.contains { $0.isStale && !$0.groups.isEmpty }
         let hasHappened = isNews(input) || input.hasWaiters
         if hasHappened, room <= 0 || isStale { output.nextStepSeconds = Self.tickSeconds }
-        output.lookAfterBytes = Int64(min(max(room, Self.leastLookBytes), Self.greatestLookBytes))
+        output.lookAfterBytes = Int64(nearest: min(max(room, Self.leastLookBytes), Self.greatestLookBytes))
     }
 
     /// Whether this look saw other things than the last one.

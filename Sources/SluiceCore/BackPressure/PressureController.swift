@@ -90,7 +90,7 @@ package struct PressureController: Sendable {
         var bytes = max(topic.freeableBytes, topic.settings.dropsOldest ? topic.droppableBytes : 0)
         // Its commit will follow; until then the disk has what the law does not count.
         if topic.isKeptUntilConsumed, let unread = groups.map(\.unreadBytes).max() {
-            bytes = max(bytes, topic.storedBytes - Int64(unread))
+            bytes = max(bytes, topic.storedBytes - Int64(nearest: unread))
         }
         return min(bytes, topic.storedBytes)
     }
@@ -136,8 +136,12 @@ package struct PressureController: Sendable {
         guard let hard = ruling.hardBytes else { return nil }
         let growth = disk.admitted.bytesPerSecond - ruling.drainBytesPerSecond
         guard growth > 1, ruling.waitingBytes < hard else { return nil }
-        return (hard - ruling.waitingBytes) / growth
+        let seconds = (hard - ruling.waitingBytes) / growth
+        return seconds < Self.forecastSeconds ? seconds : nil
     }
+
+    /// Ten years: nobody waits for more.
+    private static let forecastSeconds = 315_360_000.0
 
     // MARK: Lag
 

@@ -201,7 +201,7 @@ package struct ProducerGates: Sendable {
     private func nanoseconds(_ bytes: Double, _ rate: Double, _ topic: String) -> Int64 {
         let retry = max(storeRetry, retries[topic] ?? 0)
         let seconds = rate > 0 ? min(bytes / rate, 10) : max(retry, PressureController.tickSeconds)
-        return max(1_000_000, Int64(seconds * 1e9))
+        return max(1_000_000, Int64(nearest: seconds * 1e9))
     }
 
     private mutating func fill(_ id: UInt32, _ now: Int64) {
