@@ -58,22 +58,24 @@ final class DeviceMember: Sendable {
     /// The budget of a store that is about to be opened and has none of its own.
     static func defaultBudget(at path: String) -> Int64 {
         guard let device = Device(of: path) else { return .max }
-        return DeviceBudget.defaultBudget(capacityBytes: device.capacityBytes)
+        return DeviceBudget(capacityBytes: device.capacityBytes, freeBytes: 0, stores: []).defaultBytes
     }
 
     /// Takes note of what the store has, and says what it may have.
     func limit(_ use: DiskUse) -> DeviceBudget.Limit {
         guard let device = Device(of: path) else {
-            return DeviceBudget.Limit(bytes: budget ?? .max, isFileSystem: false)
+            return DeviceBudget.Limit(bytes: budget ?? .max, cause: .budget)
         }
         let (id, budget) = (id, budget)
         return Self.registry.withLock { registry in
             registry.stores[device.id, default: [:]][id] = DeviceBudget.Store(
                 budgetBytes: budget, usedBytes: use.usedBytes, reservedBytes: use.reservedBytes)
-            let stores = registry.stores[device.id] ?? [:]
-            let limits = DeviceBudget(capacityBytes: device.capacityBytes, freeBytes: device.freeBytes)
-                .limits(of: stores)
-            return limits[id] ?? DeviceBudget.Limit(bytes: budget ?? .max, isFileSystem: false)
+            let stores = (registry.stores[device.id] ?? [:]).sorted { $0.key < $1.key }
+            let limits = DeviceBudget(
+                capacityBytes: device.capacityBytes, freeBytes: device.freeBytes, stores: stores.map(\.value)
+            ).limits
+            let mine = stores.firstIndex { $0.key == id }
+            return mine.map { limits[$0] } ?? DeviceBudget.Limit(bytes: budget ?? .max, cause: .budget)
         }
     }
 

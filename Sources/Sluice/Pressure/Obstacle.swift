@@ -9,6 +9,8 @@ struct Obstacle: Sendable {
     var retryAt: Int64
     /// The policy is to tell the caller, not to keep it waiting.
     var isFinal: Bool
+    /// It is not the store's budget that is used up but the file system.
+    var isFileSystem = false
 }
 
 /// What a gate says to a producer that begins a batch.

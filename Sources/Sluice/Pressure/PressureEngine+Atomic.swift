@@ -46,6 +46,7 @@ extension PressureEngine {
         guard now < deadline, !obstacle.isFinal else {
             for (topic, paid) in wait.paid { settle(atomicGate(topic), paid: paid, bytes: 0) }
             TopicMetrics(topic: topic).rejected.increment()
+            if obstacle.isFileSystem { throw .noSpace(path: engine.path) }
             throw .busy(
                 Busy(
                     topic: topic, retryAfter: .nanoseconds(obstacle.retryAt - now), reason: obstacle.reason))

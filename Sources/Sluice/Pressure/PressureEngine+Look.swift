@@ -46,6 +46,7 @@ extension PressureEngine {
         let wall = engine.retentionWall(now)
         let gating = gatingGroups(of: topics)
         let limit = device.limit(engine.read { $0.diskUse })
+        state.withLock { $0.limitCause = limit.cause }
         return engine.lock.withLock {
             engine.volume.setDiskLimit(limit.bytes)
             var input = engine.volume.pressureInput(topics, gating, wall: wall, now: now)

@@ -30,6 +30,8 @@ final class PressureEngine: Sendable {
         var input: PressureInput?
         var output: PressureOutput?
         var producers: [UInt32: WeakProducerCore] = [:]
+        /// What keeps the store from having more of the disk.
+        var limitCause = DeviceBudget.Limit.Cause.budget
         /// Gates of atomic writes, by topic.
         var atomicGates: [String: UInt32] = [:]
         /// What the topics' settings are, as of the last look that read them.
@@ -101,12 +103,15 @@ final class PressureEngine: Sendable {
     private func obstacle(
         _ state: borrowing State, _ topic: String, _ retryAt: Int64, isFinal: Bool
     ) -> Obstacle {
+        let isFileSystem = state.limitCause == .fileSystem
         let disk = state.output.map(\.disk)
         let lag = state.output?.topics[topic]
         let ruling = [disk, lag].compactMap { $0 }.min { $0.isTighter(than: $1) }
         let reason =
             ruling.map { Busy.Reason($0, state.input?.disk) } ?? .disk(usedBytes: 0, limitBytes: 0)
-        return Obstacle(reason: reason, retryAt: retryAt, isFinal: isFinal)
+        return Obstacle(
+            reason: reason, retryAt: retryAt, isFinal: isFinal,
+            isFileSystem: isFileSystem && ruling?.cause == .disk)
     }
 
     /// A batch that was begun came to so many bytes; 0 when it was given up.
@@ -134,10 +139,11 @@ final class PressureEngine: Sendable {
         }
         guard !isReserved else { return nil }
         requestLook()
-        let policy = state.withLock { $0.gates.policy(of: gate) }
+        let (policy, cause) = state.withLock { ($0.gates.policy(of: gate), $0.limitCause) }
         return Obstacle(
             reason: .disk(usedBytes: use.usedBytes, limitBytes: use.limitBytes),
-            retryAt: Instant.monotonicNow + Self.retryNanoseconds, isFinal: policy == .reject)
+            retryAt: Instant.monotonicNow + Self.retryNanoseconds, isFinal: policy == .reject,
+            isFileSystem: cause == .fileSystem)
     }
 
     private static let retryNanoseconds: Int64 = 100_000_000

@@ -117,6 +117,7 @@ extension ProducerCore {
         let obstacle = wait.obstacle ?? lock.withLock { bufferObstacle }
         let left = obstacle.retryAt == .max ? 1_000_000 : obstacle.retryAt - Instant.monotonicNow
         metrics.rejected.increment()
+        if obstacle.isFileSystem { return .noSpace(path: engine.path) }
         return .busy(Busy(topic: topic, retryAfter: .nanoseconds(max(left, 0)), reason: obstacle.reason))
     }
 }
