@@ -50,8 +50,11 @@ final class PressureEngine: Sendable {
         self.engine = engine
         self.groups = groups
         device = DeviceMember(engine.path, budget: engine.diskBudget)
-        let snapshot = engine.read { $0.pressureSnapshot }
+        let (snapshot, use) = engine.read { ($0.pressureSnapshot, $0.diskUse) }
         var first = State()
+        let limit = device.limit(use)
+        first.limitCause = limit.cause
+        engine.lock.withLock { engine.volume.setDiskLimit(limit.bytes) }
         if !snapshot.isEmpty, let controller = try? PressureController(snapshot: snapshot) {
             first.controller = controller
             first.saved = snapshot
