@@ -261,10 +261,7 @@ package struct PressureSimulation: Sendable {
     private func freeable(_ topic: Int) -> Int64 {
         switch trace.retention {
         case .untilConsumed:
-            // What has been processed counts: it will be committed.
-            let places = groups.indices.filter { trace.groups[$0].topic == topic }
-                .map { trace.groups[$0].tells ? groups[$0].processed : groups[$0].committed }
-            return max(0, Int64(places.min() ?? 0) - topics[topic].freed)
+            return max(0, floor(topic) - topics[topic].freed)
         case .time(let seconds):
             let end = topics[topic].sealed.last { wall - $0.at > seconds }?.end ?? topics[topic].freed
             return end - topics[topic].freed
@@ -312,7 +309,6 @@ package struct PressureSimulation: Sendable {
         disk.reservedBytes = reserved
         disk.segmentBytes = trace.segmentBytes
         disk.appendedBytes = topics.reduce(0) { $0 + $1.appended }
-        disk.freeableBytes = topics.indices.reduce(0) { $0 + freeable($1) }
         if case .time(let age) = trace.retention {
             disk.nextExpirySeconds = topics.compactMap { $0.sealed.first }.map {
                 max(0, age - (wall - $0.at))
@@ -323,6 +319,8 @@ package struct PressureSimulation: Sendable {
         for topic in topics.indices {
             var observed = TopicObservation(appendedBytes: topics[topic].appended, settings: trace.settings)
             observed.storedBytes = topics[topic].stored
+            observed.freeableBytes = freeable(topic)
+            if case .untilConsumed = trace.retention { observed.isKeptUntilConsumed = true }
             if trace.settings.dropsOldest {
                 observed.droppableBytes =
                     (topics[topic].sealed.last?.end ?? topics[topic].freed) - topics[topic].freed

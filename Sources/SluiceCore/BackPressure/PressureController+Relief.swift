@@ -27,7 +27,7 @@ extension PressureController {
         guard topic.settings.dropsOldest, let ruling = output.topics[name],
             ruling.waitingBytes > ruling.softBytes
         else { return }
-        let excess = Int64(ruling.waitingBytes - ruling.softBytes)
+        let excess = Int64(nearest: ruling.waitingBytes - ruling.softBytes)
         guard topic.droppableBytes > 0 else { return }
         output.drops[name] = min(excess, topic.droppableBytes)
         // Producers wait only for what the promise keeps from being dropped.
@@ -38,16 +38,17 @@ extension PressureController {
     private func dropForDisk(_ input: PressureInput, _ excess: Double, _ output: inout PressureOutput) {
         let topics = input.topics.filter { $0.value.settings.dropsOldest && $0.value.droppableBytes > 0 }
         let all = topics.values.reduce(0) { $0 + $1.droppableBytes }
-        let left = excess - Double(max(0, input.disk.freeableBytes - all))
+        let left = excess - Double(input.topics.values.reduce(0) { $0 + $1.freeableBytes })
         guard all > 0, left > 0 else { return }
         for (name, topic) in topics {
-            let share = Int64(min(1, left / Double(all)) * Double(topic.droppableBytes)) + 1
+            let share = Int64(nearest: min(1, left / Double(all)) * Double(topic.droppableBytes)) + 1
             output.drops[name] = max(output.drops[name] ?? 0, min(share, topic.droppableBytes))
         }
     }
 
-    /// Steps every tick while anything is half full; else the next look comes after so many bytes.
-    func schedule(_ input: PressureInput, _ output: inout PressureOutput) {
+    /// Steps every tick while anything is half full and anything happens; else the next look comes after so
+    /// many bytes, or when somebody asks.
+    mutating func schedule(_ input: PressureInput, _ output: inout PressureOutput) {
         var room = Double.infinity
         func consider(_ ruling: PressureRuling, _ waiting: Double) {
             room = min(room, ruling.softBytes / 2 - waiting)
@@ -56,8 +57,17 @@ extension PressureController {
         if input.disk.limitBytes < .max { consider(output.disk, used) }
         for ruling in output.topics.values { consider(ruling, ruling.waitingBytes) }
         let isStale = input.topics.values.contains { $0.isStale && !$0.groups.isEmpty }
-        if room <= 0 || isStale { output.nextStepSeconds = Self.tickSeconds }
-        output.lookAfterBytes = Int64(min(max(room, Self.leastLookBytes), Self.greatestLookBytes))
+        let hasHappened = isNews(input) || input.hasWaiters
+        if hasHappened, room <= 0 || isStale { output.nextStepSeconds = Self.tickSeconds }
+        output.lookAfterBytes = Int64(nearest: min(max(room, Self.leastLookBytes), Self.greatestLookBytes))
+    }
+
+    /// Whether this look saw other things than the last one.
+    private mutating func isNews(_ input: PressureInput) -> Bool {
+        var disk = input.disk
+        disk.nextExpirySeconds = nil
+        defer { lastSeen = (disk, input.topics) }
+        return lastSeen.map { $0.disk != disk || $0.topics != input.topics } ?? true
     }
 
     private static let leastLookBytes = 1_048_576.0

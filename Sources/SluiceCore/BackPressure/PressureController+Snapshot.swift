@@ -1,6 +1,6 @@
 // What of the controller outlives the process: averages, silence, and who has caught up.
 //
-//   version u8 = 1 · disk: plant, admitted, fastest · count u32 · topics
+//   version u8 = 1 · disk: plant, admitted, fastest, X* · count u32 · topics
 //   a topic: name · admitted, fastest · count u32 · groups
 //   a group: name · estimate, plant · caught up u8 · silent seconds · X*
 //
@@ -22,6 +22,7 @@ extension PressureController {
         disk.plant.encode(into: &writer)
         disk.admitted.encode(into: &writer)
         writer.put(disk.fastest.bitPattern)
+        writer.put(disk.target.bytes.bitPattern)
         let kept = topics.filter { !$0.value.groups.isEmpty }.sorted { $0.key < $1.key }
         writer.put(kept.prefix(Self.snapshotLimit)) { writer, entry in
             writer.put(entry.key)
@@ -34,7 +35,7 @@ extension PressureController {
                 group.value.plant.encode(into: &writer)
                 writer.put(group.value.hasCaughtUp)
                 writer.put(group.value.silentSeconds.bitPattern)
-                writer.put(group.value.targetBytes.bitPattern)
+                writer.put(group.value.target.bytes.bitPattern)
             }
         }
         return writer.bytes
@@ -50,7 +51,8 @@ extension PressureController {
         }
         try disk.plant.decode(from: &reader)
         try disk.admitted.decode(from: &reader)
-        disk.fastest = try reader.finite()
+        disk.fastest = max(0, try reader.finite())
+        disk.target.bytes = max(0, try reader.finite())
         let read = try reader.array(minimumBytes: 32) { reader throws(MalformedRecord) in
             let name = try reader.string()
             var topic = TopicState()
@@ -63,7 +65,7 @@ extension PressureController {
                 try group.plant.decode(from: &reader)
                 group.hasCaughtUp = try reader.flag()
                 group.silentSeconds = max(0, try reader.finite())
-                group.targetBytes = max(0, try reader.finite())
+                group.target.bytes = max(0, try reader.finite())
                 return (name, group)
             }
             topic.groups = Dictionary(groups, uniquingKeysWith: { first, _ in first })

@@ -28,6 +28,7 @@ package struct PressureController: Sendable {
     package static let tickSeconds = 0.1
 
     private var lastStep: Int64?
+    var lastSeen: (disk: DiskObservation, topics: [String: TopicObservation])?
     var disk = DiskState()
     var topics: [String: TopicState] = [:]
 
@@ -37,6 +38,7 @@ package struct PressureController: Sendable {
         var admitted = RateAverage(windowSeconds: 10)
         var fastest = 0.0
         var lastAppended: Double?
+        var target = PressureTarget()
     }
 
     struct TopicState: Hashable, Sendable {
@@ -52,20 +54,7 @@ package struct PressureController: Sendable {
         var hasCaughtUp = false
         var silentSeconds = 0.0
         var lastCommittedPlace: Double?
-        /// X*, which follows what the group can be expected to drain; 0: not known yet.
-        var targetBytes = 0.0
-
-        /// Lets the target follow: at once while nobody feels it, else slowly, since producers are faster or
-        /// slower than what drains by as much as it moves.
-        mutating func moveTarget(to wanted: Double, waiting x: Double, drain: Double, seconds: Double) {
-            let isFelt = x > PressureMarks.softShare * min(targetBytes, wanted)
-            guard targetBytes > 0, isFelt else { return targetBytes = wanted }
-            let step = Self.targetShare * drain * seconds
-            targetBytes = min(max(wanted, targetBytes - step), targetBytes + step)
-        }
-
-        /// The part of the drain by which a moving target may change the rate.
-        private static let targetShare = 0.05
+        var target = PressureTarget()
     }
 
     package init() {}
@@ -75,23 +64,43 @@ package struct PressureController: Sendable {
         let seconds = lastStep.map { max(0, Double(input.nowNanoseconds - $0) / 1e9) } ?? 0
         lastStep = input.nowNanoseconds
         topics = topics.filter { input.topics[$0.key] != nil }
-        var output = PressureOutput(
-            disk: ruleDisk(input, seconds), topics: [:], groups: [:], relieves: false, commitSoon: [],
-            drops: [:], nextStepSeconds: nil, lookAfterBytes: .max)
+        var rulings: [String: PressureRuling] = [:]
+        var standings: [String: [GroupStanding]] = [:]
+        var freeable: Int64 = 0
         for (name, topic) in input.topics.sorted(by: { $0.key < $1.key }) {
-            ruleTopic(name, topic, input, seconds, &output)
+            let (groups, ruling) = ruleTopic(name, topic, input, seconds)
+            if !groups.isEmpty { standings[name] = groups }
+            rulings[name] = ruling
+            freeable += Self.freeableBytes(topic, groups)
         }
+        var output = PressureOutput(
+            disk: ruleDisk(input, freeable: freeable, seconds), freeableBytes: freeable, topics: rulings,
+            groups: standings, relieves: false, commitSoon: [], drops: [:], nextStepSeconds: nil,
+            lookAfterBytes: .max)
         relieve(input, &output)
         schedule(input, &output)
+        output.diskFullSeconds = diskFullSeconds(output.disk)
         return output
     }
 
     // MARK: The disk
 
-    private mutating func ruleDisk(_ input: PressureInput, _ seconds: Double) -> PressureRuling {
+    /// What of a topic need not stay: by its retention, by where its groups are, by its policy.
+    private static func freeableBytes(_ topic: TopicObservation, _ groups: [GroupStanding]) -> Int64 {
+        var bytes = max(topic.freeableBytes, topic.settings.dropsOldest ? topic.droppableBytes : 0)
+        // Its commit will follow; until then the disk has what the law does not count.
+        if topic.isKeptUntilConsumed, let unread = groups.map(\.unreadBytes).max() {
+            bytes = max(bytes, topic.storedBytes - Int64(nearest: unread))
+        }
+        return min(bytes, topic.storedBytes)
+    }
+
+    private mutating func ruleDisk(
+        _ input: PressureInput, freeable: Int64, _ seconds: Double
+    ) -> PressureRuling {
         let observed = input.disk
         let appended = Double(observed.appendedBytes)
-        let x = observed.waitingBytes
+        let x = Double(max(0, observed.usedBytes + observed.reservedBytes - freeable))
         disk.plant.observe(appended: appended, waiting: x, intervalSeconds: 0, seconds: seconds)
         disk.admitted.add(bytes: appended - (disk.lastAppended ?? appended), seconds: seconds)
         disk.lastAppended = appended
@@ -105,9 +114,16 @@ package struct PressureController: Sendable {
             minimum: settings.map(\.leastRate).max() ?? PressureSettings().leastRate,
             maximum: 2 * max(disk.fastest, drain, floor))
         let hard = observed.hardBytes
-        // Room for what comes before the law is felt, and for what waits for its segment to be complete.
-        let margin = bounds.maximum * (deadTime + Self.tickSeconds) + 2 * Double(observed.segmentBytes)
-        let marks = PressureMarks(targetBytes: max(hard - margin, hard / 2))
+        // Room for what comes before the law is felt, or, when the drain stops, while it is still fed
+        // forward; and for what waits for its segment to be complete.
+        let late = bounds.maximum * (deadTime + Self.tickSeconds)
+        let stopped = disk.plant.referenceBytesPerSecond(floor: 0) * PressurePlant.drainSeconds / 2.718
+        let margin = max(late, stopped) + 2 * Double(observed.segmentBytes)
+        disk.target.move(
+            to: max(hard - margin, hard / 2), waiting: x, drain: max(drain, bounds.minimum), seconds: seconds)
+        // The budget itself may shrink at once.
+        disk.target.bytes = min(disk.target.bytes, hard)
+        let marks = PressureMarks(targetBytes: disk.target.bytes)
         let isDraining =
             disk.plant.isDraining(intervalSeconds: 0)
             || (observed.nextExpirySeconds ?? .infinity) < PressurePlant.stillLimitSeconds
@@ -116,12 +132,22 @@ package struct PressureController: Sendable {
             isDraining: isDraining, nextRelief: observed.nextExpirySeconds)
     }
 
+    private func diskFullSeconds(_ ruling: PressureRuling) -> Double? {
+        guard let hard = ruling.hardBytes else { return nil }
+        let growth = disk.admitted.bytesPerSecond - ruling.drainBytesPerSecond
+        guard growth > 1, ruling.waitingBytes < hard else { return nil }
+        let seconds = (hard - ruling.waitingBytes) / growth
+        return seconds < Self.forecastSeconds ? seconds : nil
+    }
+
+    /// Ten years: nobody waits for more.
+    private static let forecastSeconds = 315_360_000.0
+
     // MARK: Lag
 
     private mutating func ruleTopic(
-        _ name: String, _ topic: TopicObservation, _ input: PressureInput, _ seconds: Double,
-        _ output: inout PressureOutput
-    ) {
+        _ name: String, _ topic: TopicObservation, _ input: PressureInput, _ seconds: Double
+    ) -> ([GroupStanding], PressureRuling?) {
         var state = topics[name] ?? TopicState()
         let appended = Double(topic.appendedBytes)
         state.admitted.add(bytes: appended - (state.lastAppended ?? appended), seconds: seconds)
@@ -140,11 +166,10 @@ package struct PressureController: Sendable {
             if slowest.map({ ruling.isTighter(than: $0) }) ?? true { slowest = ruling }
         }
         topics[name] = state
-        if !standings.isEmpty { output.groups[name] = standings }
         if topic.isStale, !topic.groups.isEmpty {
             slowest = staleRuling(topic, slowest)
         }
-        output.topics[name] = slowest
+        return (standings, slowest)
     }
 
     private func ruleGroup(
@@ -168,8 +193,8 @@ package struct PressureController: Sendable {
         let drain = state.plant.drainBytesPerSecond
         let reference = state.plant.referenceBytesPerSecond(floor: settings.floorRate)
         let wanted = max(reference * settings.lagTargetSeconds, Self.leastTargetBytes)
-        state.moveTarget(to: wanted, waiting: x, drain: max(drain, settings.leastRate), seconds: seconds)
-        let marks = PressureMarks(targetBytes: state.targetBytes)
+        state.target.move(to: wanted, waiting: x, drain: max(drain, settings.leastRate), seconds: seconds)
+        let marks = PressureMarks(targetBytes: state.target.bytes)
         if x <= marks.softBytes, group.isKnown { state.hasCaughtUp = true }
         var standing = GroupStanding(
             name: group.name, role: .gates, unreadBytes: x, drainBytesPerSecond: drain,
@@ -236,7 +261,7 @@ package struct PressureController: Sendable {
 
 extension PressureRuling {
     /// The one that leaves producers less; of two without a bound the one nearer to its mark.
-    func isTighter(than other: PressureRuling) -> Bool {
+    package func isTighter(than other: PressureRuling) -> Bool {
         let (mine, theirs) = (rate ?? .infinity, other.rate ?? .infinity)
         if mine != theirs { return mine < theirs }
         return waitingBytes / max(softBytes, 1) > other.waitingBytes / max(other.softBytes, 1)

@@ -5,8 +5,10 @@ package struct PressureInput: Sendable {
     /// The monotonic clock, nanoseconds.
     package var nowNanoseconds: Int64
     package var disk: DiskObservation
-    /// Topics with producers, or with groups that may gate; by name.
+    /// All topics, by name.
     package var topics: [String: TopicObservation]
+    /// Somebody waits, or has asked since the last look.
+    package var hasWaiters = false
     /// How long a commit to the log took lately, seconds: part of the dead time.
     package var commitSeconds = 0.0
 
@@ -31,8 +33,6 @@ package struct DiskObservation: Hashable, Sendable {
     package var reservedBytes: Int64 = 0
     /// The part below H that is for commits, retention and administration.
     package var exemptBytes: Int64 = 0
-    /// What retention and drop-oldest may free now, counted by the byte.
-    package var freeableBytes: Int64 = 0
     /// All that was ever appended: a counter since the opening.
     package var appendedBytes: Int64 = 0
     /// The largest segment that is being filled: the unit of freeing.
@@ -47,7 +47,6 @@ package struct DiskObservation: Hashable, Sendable {
 
     /// Where appends are refused.
     var hardBytes: Double { Double(max(0, limitBytes - exemptBytes)) }
-    var waitingBytes: Double { Double(max(0, usedBytes + reservedBytes - freeableBytes)) }
 }
 
 /// A topic, over all its partitions.
@@ -57,9 +56,13 @@ package struct TopicObservation: Hashable, Sendable {
     /// Groups that may gate: named, or all that there are.
     package var groups: [GroupObservation]
     package var settings: PressureSettings
-    /// What the topic has on the disk, and what drop-oldest could remove of that.
+    /// What the topic has on the disk, what retention may free of that now, and what drop-oldest could remove;
+    /// counted by the byte.
     package var storedBytes: Int64 = 0
+    package var freeableBytes: Int64 = 0
     package var droppableBytes: Int64 = 0
+    /// Retention waits for the groups: what they have consumed can be freed once they commit it.
+    package var isKeptUntilConsumed = false
     /// What groups have consumed cannot be known at present.
     package var isStale = false
 

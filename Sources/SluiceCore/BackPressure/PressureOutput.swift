@@ -4,6 +4,8 @@
 package struct PressureOutput: Hashable, Sendable {
     /// For all producers of the store together: the disk.
     package var disk: PressureRuling
+    /// What retention, groups by their next commit, and drop-oldest may free: x of the disk is without it.
+    package var freeableBytes: Int64
     /// For the producers of a topic together: the slowest of its groups; none while no group gates.
     package var topics: [String: PressureRuling]
     /// What there is to say of each group that may gate.
@@ -17,6 +19,8 @@ package struct PressureOutput: Hashable, Sendable {
     /// When the next step is due, seconds; nil: not before `lookAfterBytes` have been admitted.
     package var nextStepSeconds: Double?
     package var lookAfterBytes: Int64
+    /// When the disk will be full at the present rates, seconds; nil: not in sight.
+    package var diskFullSeconds: Double?
 }
 
 /// What limits producers, and by how much.

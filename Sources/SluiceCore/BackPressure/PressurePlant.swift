@@ -70,3 +70,21 @@ struct PressurePlant: Hashable, Sendable {
         stillSeconds = max(0, try reader.finite())
     }
 }
+
+/// X*, as it follows what can be expected to drain.
+struct PressureTarget: Hashable, Sendable {
+    /// 0: not known yet.
+    var bytes = 0.0
+
+    /// Lets the target follow: at once while nobody feels it, else slowly, since producers are faster or slower
+    /// than what drains by as much as it moves.
+    mutating func move(to wanted: Double, waiting x: Double, drain: Double, seconds: Double) {
+        let isFelt = x > PressureMarks.softShare * min(bytes, wanted)
+        guard bytes > 0, isFelt else { return bytes = wanted }
+        let step = Self.share * drain * seconds
+        bytes = min(max(wanted, bytes - step), bytes + step)
+    }
+
+    /// The part of the drain by which a moving target may change the rate.
+    private static let share = 0.05
+}

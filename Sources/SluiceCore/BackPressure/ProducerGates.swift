@@ -60,6 +60,8 @@ package struct ProducerGates: Sendable {
     private var retries: [String: Double] = [:]
     private var storeRetry = 0.0
     private var ratedAt: Int64?
+    /// Whether anybody was held up since the rates were set.
+    package private(set) var hasHeldUp = false
 
     package init() {}
 
@@ -81,12 +83,21 @@ package struct ProducerGates: Sendable {
     /// The topic's settings have changed, for producers that have none of their own.
     package mutating func setPolicy(_ id: UInt32, _ policy: PressurePolicy) { gates[id]?.policy = policy }
 
+    package func policy(of id: UInt32) -> PressurePolicy? { gates[id]?.policy }
+
+    /// Whether what the producer sends goes through its queue at present.
+    package func isPaced(_ id: UInt32) -> Bool {
+        guard case .buffer? = gates[id]?.policy else { return false }
+        return rate(of: id) != nil
+    }
+
     // MARK: Shares
 
     /// Takes the controller's rates, and shares them among those who are there.
     package mutating func setRates(_ output: PressureOutput, now: Int64) {
         let seconds = ratedAt.map { Double(max(0, now - $0)) / 1e9 } ?? 0
         ratedAt = now
+        hasHeldUp = false
         for id in gates.keys { fill(id, now) }
         var claims: [(id: UInt32, topic: String, claim: ShareClaim)] = []
         for (id, gate) in gates {
@@ -140,6 +151,7 @@ package struct ProducerGates: Sendable {
             let room = max(rate * Double(milliseconds) / 1000, Gate.batchBytes)
             if Double(queued) + gate.expected <= room { return .admit(paid: 0) }
             gate.wasBlocked = true
+            hasHeldUp = true
             return .wait(nanoseconds: nanoseconds(Double(queued) + gate.expected - room, rate, gate.topic))
         }
         Self.fill(&gate, rate, now)
@@ -148,6 +160,7 @@ package struct ProducerGates: Sendable {
             return .admit(paid: gate.expected)
         }
         gate.wasBlocked = true
+        hasHeldUp = true
         let wait = nanoseconds(1 - gate.bucket, rate, gate.topic)
         return gate.policy == .reject ? .busy(nanoseconds: wait) : .wait(nanoseconds: wait)
     }
@@ -169,6 +182,7 @@ package struct ProducerGates: Sendable {
             Self.fill(&gate, rate, now)
             guard gate.bucket > 0, rate > 0 else {
                 gate.wasBlocked = true
+                hasHeldUp = true
                 return nanoseconds(1 - gate.bucket, rate, gate.topic)
             }
             gate.bucket -= Double(bytes)
@@ -187,7 +201,7 @@ package struct ProducerGates: Sendable {
     private func nanoseconds(_ bytes: Double, _ rate: Double, _ topic: String) -> Int64 {
         let retry = max(storeRetry, retries[topic] ?? 0)
         let seconds = rate > 0 ? min(bytes / rate, 10) : max(retry, PressureController.tickSeconds)
-        return max(1_000_000, Int64(seconds * 1e9))
+        return max(1_000_000, Int64(nearest: seconds * 1e9))
     }
 
     private mutating func fill(_ id: UInt32, _ now: Int64) {

@@ -53,3 +53,10 @@ extension BinaryReader {
         return value
     }
 }
+
+extension Int64 {
+    /// The nearest whole number that there is; 0 for what is no number.
+    package init(nearest value: Double) {
+        self = value.isNaN ? 0 : value >= 0x1p63 ? .max : value <= -0x1p63 ? .min : Int64(value)
+    }
+}
