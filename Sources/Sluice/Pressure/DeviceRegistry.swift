@@ -64,7 +64,7 @@ final class DeviceMember: Sendable {
     /// Takes note of what the store has, and says what it may have.
     func limit(_ use: DiskUse) -> DeviceBudget.Limit {
         guard let device = Device(of: path) else {
-            return DeviceBudget.Limit(bytes: budget ?? .max, cause: .budget)
+            return Self.unlimited(budget)
         }
         let (id, budget) = (id, budget)
         return Self.registry.withLock { registry in
@@ -75,8 +75,13 @@ final class DeviceMember: Sendable {
                 capacityBytes: device.capacityBytes, freeBytes: device.freeBytes, stores: stores.map(\.value)
             ).limits
             let mine = stores.firstIndex { $0.key == id }
-            return mine.map { limits[$0] } ?? DeviceBudget.Limit(bytes: budget ?? .max, cause: .budget)
+            return mine.map { limits[$0] } ?? Self.unlimited(budget)
         }
+    }
+
+    /// Where the system does not tell how large a device is.
+    private static func unlimited(_ budget: Int64?) -> DeviceBudget.Limit {
+        DeviceBudget.Limit(bytes: budget ?? .max, cause: .budget)
     }
 
     func leave() {
