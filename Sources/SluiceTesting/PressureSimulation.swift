@@ -271,8 +271,8 @@ package struct PressureSimulation: Sendable {
     // MARK: The controller
 
     private mutating func control() {
-        let isDue = nextStepAt.map { now >= $0 } ?? (admittedSinceLook >= output?.lookAfterBytes ?? 0)
-        guard isDue else { return }
+        let isDue = nextStepAt.map { now >= $0 } ?? false
+        guard isDue || admittedSinceLook >= output?.lookAfterBytes ?? 0 else { return }
         let output = controller.step(observation)
         result.steps += 1
         admittedSinceLook = 0

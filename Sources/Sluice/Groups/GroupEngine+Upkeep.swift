@@ -97,6 +97,11 @@ extension GroupEngine {
         if hasAny { tellFloors() }
     }
 
+    /// As soon as the disk is short: whoever looks has the floors of that moment.
+    func tellFloorsNow() {
+        if isReady, upkeep.withLock({ $0.hasKeptTopics }) { tellFloors() }
+    }
+
     private var keptTopics: [KeptTopic] {
         engine.read { volume in
             volume.topics.compactMap { topic in

@@ -18,6 +18,7 @@ extension PressureEngine {
             state.gates.setRates(output, now: began.monotonicNanoseconds)
             state.input = input
             state.output = output
+            state.lookedAt = began.monotonicNanoseconds
             state.looksAt = .max
             return (output, state.producers.values.compactMap(\.core))
         }
@@ -96,6 +97,8 @@ extension PressureEngine {
 
     private func relieve(_ output: PressureOutput, _ now: Instant) {
         if !output.commitSoon.isEmpty { groups.commitSoon(output.commitSoon) }
+        // What they have committed is freed now, not within a second.
+        if output.relieves { groups.tellFloorsNow() }
         guard output.relieves || !output.drops.isEmpty else { return }
         let wall = engine.retentionWall(now)
         let topics = state.withLock { $0.catalogue }

@@ -37,7 +37,8 @@ final class PressureEngine: Sendable {
         /// What the topics' settings are, as of the last look that read them.
         var catalogue: [WatchedTopic] = []
         var isCatalogueStale = true
-        /// For when the timer is set.
+        /// When the last look was, and for when the timer is set.
+        var lookedAt = Int64.min
         var looksAt = Int64.max
         /// Topics, and nil for the disk, whose pressure is on.
         var signals: Set<String?> = []
@@ -162,8 +163,16 @@ final class PressureEngine: Sendable {
     /// So many bytes are on their way to the log.
     func noteAdmitted(_ bytes: Int) {
         let left = lookAfter.subtract(bytes, ordering: .relaxed).newValue
-        if left <= 0 { requestLook() }
+        guard left <= 0 else { return }
+        // A mark may have been passed: a fast producer fills much in a tenth of a second.
+        let last = state.withLock { $0.lookedAt }
+        scheduleLook(
+            at: max(Instant.monotonicNow, last.addingSaturated(Self.leastGapNanoseconds)),
+            unlessWithin: Self.leastGapNanoseconds)
     }
+
+    /// Between two looks, however fast producers are.
+    private static let leastGapNanoseconds: Int64 = 10_000_000
 
     /// Topics were made, changed or deleted.
     func catalogueChanged() {
@@ -174,9 +183,12 @@ final class PressureEngine: Sendable {
     /// Has the timer's thread look now, unless it is about to.
     func requestLook() { scheduleLook(at: Instant.monotonicNow) }
 
-    func scheduleLook(at moment: Int64) {
+    /// Has the timer's thread look at a moment of the monotonic clock.
+    ///
+    /// - Parameter near: a look that is to come so soon after `moment` is soon enough, nanoseconds.
+    func scheduleLook(at moment: Int64, unlessWithin near: Int64 = PressureEngine.aboutToNanoseconds) {
         let isNew = state.withLock { state in
-            guard !state.isClosed, moment < state.looksAt - Self.aboutToNanoseconds else { return false }
+            guard !state.isClosed, moment < state.looksAt.addingSaturated(-near) else { return false }
             state.looksAt = moment
             return true
         }
@@ -188,7 +200,7 @@ final class PressureEngine: Sendable {
     }
 
     /// A look that is as near as this is not brought forward.
-    private static let aboutToNanoseconds: Int64 = 110_000_000
+    static let aboutToNanoseconds: Int64 = 110_000_000
 
     /// Puts into force what a look has come to. With `looking` held.
     func set(_ output: PressureOutput) {

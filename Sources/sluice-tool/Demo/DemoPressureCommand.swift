@@ -3,6 +3,7 @@
 #if Tool
 import ArgumentParser
 import Foundation
+import Logging
 import Sluice
 
 struct DemoPressureCommand: AsyncParsableCommand {
@@ -32,7 +33,12 @@ struct DemoPressureCommand: AsyncParsableCommand {
         let path = directory + "/sluice-demo-\(ProcessInfo.processInfo.processIdentifier)"
         defer { try? FileManager.default.removeItem(atPath: path) }
         let store = try await StreamStore.open(
-            at: path, configuration: StoreConfiguration { $0.diskBytes = 128 << 20 })
+            at: path,
+            configuration: StoreConfiguration {
+                $0.diskBytes = 128 << 20
+                // What it says would be drawn over.
+                $0.logger.logLevel = .error
+            })
         var samples: [PressureSample] = []
         do {
             samples = try await watch(store)
