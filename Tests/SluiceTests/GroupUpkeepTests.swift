@@ -123,6 +123,55 @@ import Testing
         }
     }
 
+    /// A store with what three groups have committed, in three batches; the middle one is damaged, and so close
+    /// behind the last recovery point that the topic takes nothing more. Returns the topic's log.
+    private func damageEnd(_ directory: TemporaryDirectory) async throws -> String {
+        let path = directory("store")
+        let log = path + "/topics/__consumer_offsets-0/00000000000000000000.log"
+        do {
+            let store = try await StreamStore.open(at: path, configuration: quiet())
+            try await store.admin.createTopic("t")
+            for _ in 0..<50 { _ = try await store.producer(for: "t").send(value: "x") }
+            for (group, offset) in [("a", 11), ("b", 22), ("c", 33)] {
+                try await store.admin.seekGroup(group, to: .offset(Offset(Int64(offset))), topics: ["t"])
+            }
+        }
+        StoreEngine.leaving.wait()
+        // Nothing of it in the journal.
+        for file in try FileManager.default.contentsOfDirectory(atPath: path + "/journal") {
+            try FileManager.default.removeItem(atPath: path + "/journal/" + file)
+        }
+        var bytes = try Data(contentsOf: URL(filePath: log))
+        bytes[bytes.count / 2] ^= 0xFF
+        try bytes.write(to: URL(filePath: log))
+        return log
+    }
+
+    @Test(arguments: GroupEngine.RescueStep.allCases, [false, true])
+    func `a rescue of the offsets topic that is cut short loses nothing that was good`(
+        step: GroupEngine.RescueStep, isClosed: Bool
+    ) async throws {
+        let directory = try TemporaryDirectory()
+        _ = try await damageEnd(directory)
+        for round in 0..<3 {
+            let store = try await StreamStore.open(at: directory("store"), configuration: quiet())
+            if round == 0 {
+                #expect(store.recovery.isDamaged)
+                let failure = await error { try await store.lease.groups.load(until: step) }
+                #expect(failure == (step == .finished ? nil : .closed))
+                if isClosed { try await store.close() }
+                continue
+            }
+            let groups = try await store.admin.groups()
+            #expect(groups.map(\.name) == ["a", "c"], "round \(round)")
+            #expect(groups.flatMap(\.partitions).map(\.committed) == [11, 33])
+            #expect(!FileManager.default.fileExists(atPath: directory("store/rescued-offsets")))
+            try await store.admin.seekGroup("b", to: .offset(44), topics: ["t"])
+            try await store.admin.deleteGroup("b")
+            try await store.close()
+        }
+    }
+
     @Test func `the offsets topic is compacted when much has been committed`() async throws {
         try await withStore { store in
             try await store.admin.createTopic(

@@ -55,19 +55,27 @@ extension GroupEngine {
         try result.get()
     }
 
-    private nonisolated(nonsending) func load() async throws(StreamError) {
+    /// - Parameter last: where a rescue is to be cut short, in a test.
+    nonisolated(nonsending) func load(until last: RescueStep = .finished) async throws(StreamError) {
         restart()
+        let isUnfinished = try await engine.onReader { [self] () throws(StreamError) in try readRescued() }
+        var damage: StreamError?
         do throws(StreamError) {
             try await OffsetsTopic.read(engine) { take($0, $1, $2) }
         } catch {
             guard case .corrupt = error else { throw error }
-            try await rescue(error)
-            await forgetMissingTopics()
-            return findKeptTopics()
+            damage = error
         }
-        change { coordinator, now in coordinator.finishLoading(now: now) }
+        let isWhole = damage == nil && !isUnfinished
+        if isWhole {
+            change { coordinator, now in coordinator.finishLoading(now: now) }
+        } else {
+            try await rescue(damage, until: last)
+        }
         await forgetMissingTopics()
-        if OffsetsTopic.bytes(in: engine) > max(64 << 10, 2 * Int64(read { $0.liveBytes })) { compact() }
+        if isWhole, OffsetsTopic.bytes(in: engine) > max(64 << 10, 2 * Int64(read { $0.liveBytes })) {
+            compact()
+        }
         findKeptTopics()
     }
 
