@@ -180,9 +180,18 @@ import Testing
         #expect(throws: LogError.self) { try store.append(["x"], to: "t") }
         #expect(store.events.contains { if case .partitionStopped("t", 0, _) = $0 { true } else { false } })
         #expect(try store.append([long], to: "u")?.offset == 0)
-        try store.reopen()
+        try store.close()
+        // The rest is closed, and the close says what is not.
+        guard case .failure(.stopped(let error))? = store.closeResult else {
+            Issue.record("\(String(describing: store.closeResult))")
+            return
+        }
+        #expect(error.path.contains("/t-0/"))
+        try store.open()
         #expect(try !store.report.wasClosed)
         #expect(try store.append(["x"], to: "t")?.offset != nil)
+        try store.close()
+        #expect((try? store.closeResult?.get()) != nil)
     }
 
     @Test func `a failed sync of the journal stops all writing, and reading goes on`() throws {
@@ -196,7 +205,9 @@ import Testing
         #expect(isIndeterminate(store.answers[first]) && isIndeterminate(store.answers[second]))
         #expect(throws: LogError.self) { try store.append(["x"], to: "u") }
         #expect(try store.read("t") == ["a"])
-        try store.reopen()
+        try store.close()
+        #expect(throws: LogError.self) { try store.closeResult?.get() }
+        try store.open()
         #expect(try store.append(["x"], to: "u")?.offset != nil)
     }
 

@@ -26,7 +26,7 @@ public struct Completions: Sendable {
     /// Partitions whose visible end has moved.
     public var advanced: [Int] = []
     public var events: [VolumeEvent] = []
-    /// Set once, when the store has been closed: nil for success.
+    /// Set once, when the store has been closed; a failure says what kept that from being recorded.
     public var closed: Result<Void, LogError>?
 
     public init() {}
