@@ -60,6 +60,11 @@ extension TopicSettings {
         static let retentionGroups = Setting(
             "sluice.retention.groups", \.retentionGroups, default: [], .none, .names,
             "The groups that until-consumed retention waits for; it needs one at least.")
+        static let abandonTime = Setting(
+            "sluice.backpressure.abandon.ms", \.abandonMilliseconds, default: day, .milliseconds,
+            .integer(0...Int64.max),
+            "How long a group of sluice.retention.groups that has no members and commits nothing counts; after "
+                + "that records go that it has not read, unless no group counts any more.")
         static let durability = Setting(
             "sluice.durability", \.durability, default: .durable, .none,
             .words(DurabilityLevel.allCases),
@@ -70,7 +75,7 @@ extension TopicSettings {
         package static let all: [any SettingKey] = [
             retentionTime, retentionBytes, segmentBytes, segmentTime, indexInterval, maxMessage, compression,
             timestampType, cleanupPolicy, deleteRetention, dirtyRatio, compactionLag, retention,
-            retentionGroups, durability,
+            retentionGroups, abandonTime, durability,
         ]
 
         private static let day: Int64 = 86_400_000

@@ -39,6 +39,8 @@ package struct TopicSettings: Hashable, Sendable {
     package var retention: RetentionRule = Keys.retention.standard
     /// The groups that it waits for. sluice.retention.groups.
     package var retentionGroups: [String] = Keys.retentionGroups.standard
+    /// Milliseconds after which a silent group counts no more. sluice.backpressure.abandon.ms.
+    package var abandonMilliseconds: Int64 = Keys.abandonTime.standard
     /// The least that an acknowledgement promises, and what readers see. sluice.durability.
     package var durability: DurabilityLevel = Keys.durability.standard
 

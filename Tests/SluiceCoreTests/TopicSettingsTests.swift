@@ -12,6 +12,7 @@ import Testing
         "message.timestamp.type": "LogAppendTime", "sluice.durability": "written",
         "cleanup.policy": "compact,delete", "delete.retention.ms": "1", "min.cleanable.dirty.ratio": "0.25",
         "min.compaction.lag.ms": "1", "sluice.retention": "until-consumed", "sluice.retention.groups": "a,b",
+        "sluice.backpressure.abandon.ms": "1",
     ]
 
     @Test func `every property has a row and every row a property of its own`() throws {
@@ -38,7 +39,7 @@ import Testing
                 "segment.ms": "604800000", "index.interval.bytes": "4096", "max.message.bytes": "1048576",
                 "compression.type": "producer", "message.timestamp.type": "CreateTime",
                 "cleanup.policy": "delete",
-                "sluice.durability": "durable",
+                "sluice.backpressure.abandon.ms": "86400000", "sluice.durability": "durable",
             ])
         #expect(TopicSettings().properties.isEmpty)
     }
@@ -74,6 +75,7 @@ import Testing
         ("sluice.retention", ["time-and-size"], ["until", ""]),
         ("sluice.retention.groups", ["", "a", "a,b-c"], [",", "a,,b", "a,a"]),
         ("sluice.durability", ["durable", "written"], ["all"]),
+        ("sluice.backpressure.abandon.ms", ["0", "1", "9223372036854775807"], ["-1", "day"]),
     ])
     func `a range ends where it says`(key: String, good: [String], bad: [String]) throws {
         for value in good {

@@ -55,6 +55,39 @@ import Testing
         }
     }
 
+    @Test func `a group that is silent for too long keeps nothing, and what it loses is counted`()
+        async throws
+    {
+        try await withKept(["a", "b"]) { store in
+            // It was here, and is gone.
+            try await consume(store, "b", through: 4)
+            try await store.admin.alterTopic("t") { $0.abandonTime = .zero }
+            try await consume(store, "a", through: 40)
+            // With members it counts; without any, nobody does.
+            let member = try await store.consumer(group: "a", topics: ["t"])
+            let reading = Task { for try await _ in member {} }
+            try await eventually { try await store.admin.describeGroup("a").members.count == 1 }
+            try await store.admin.alterTopic("t") { $0.abandonTime = .milliseconds(1) }
+            try await eventually { try await store.admin.offsets(of: t0).lowerBound > 30 }
+            var lost: Int64 = 0
+            var abandoned: Set<String> = []
+            let start = try await store.admin.offsets(of: t0).lowerBound.rawValue
+            // Told at the next look.
+            try await store.admin.alterTopic("t") { $0.abandonTime = .milliseconds(2) }
+            for await event in store.events {
+                if case .groupAbandoned(let group, "t") = event { abandoned.insert(group) }
+                if case .lostUnread(let group, let place, let records) = event {
+                    #expect(group == "b" && place == t0)
+                    lost += records
+                }
+                if lost >= start - 4 { break }
+            }
+            #expect(lost == start - 4 && abandoned.contains("b"))
+            reading.cancel()
+            _ = await reading.result
+        }
+    }
+
     @Test func `what groups have consumed is known after the store was opened again`() async throws {
         let directory = try TemporaryDirectory()
         for round in 0..<2 {
@@ -123,8 +156,8 @@ import Testing
         }
     }
 
-    /// A store with what three groups have committed, in three batches; the middle one is damaged, and so close
-    /// behind the last recovery point that the topic takes nothing more. Returns the topic's log.
+    /// A store with what three groups have committed, in three batches; the middle one is damaged, and so
+    /// close behind the last recovery point that the topic takes nothing more. Returns the topic's log.
     private func damageEnd(_ directory: TemporaryDirectory) async throws -> String {
         let path = directory("store")
         let log = path + "/topics/__consumer_offsets-0/00000000000000000000.log"

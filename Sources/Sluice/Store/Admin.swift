@@ -70,6 +70,9 @@ public struct Admin: Sendable {
         _ = try await request { volume, id throws(LogError) in
             try volume.configureTopic(name, settings: settings.stored, log: settings.log, request: id)
         }.value().get()
+        // It may keep records for groups from now on, or no more.
+        await lease.groups.beginKeeping()
+        lease.groups.catalogueChanged()
     }
 
     /// Adds partitions up to a total; keys may then go to other partitions than before. Open producers keep
