@@ -54,11 +54,13 @@ extension Admin {
         }
         let engine = engine
         let targets = try await engine.onReader {
-            [places] () throws(StreamError) -> [TopicPartition: Int64] in
-            var targets: [TopicPartition: Int64] = [:]
+            [places] () throws(StreamError) -> [TopicPartition: Progress] in
+            var targets: [TopicPartition: Progress] = [:]
             for place in places {
                 do throws(StreamError) {
-                    targets[place] = try engine.resolve(position, place, try engine.number(of: place))
+                    let number = try engine.number(of: place)
+                    targets[place] = Progress(
+                        offset: try engine.resolve(position, place, number), number: number)
                 } catch {
                     // Something that was committed once of a topic that is deleted now.
                     switch error {
@@ -69,15 +71,17 @@ extension Admin {
             }
             return targets
         }
-        let offsets = targets.map { OffsetToCommit(GroupPartition($0.key), offset: $0.value) }
+        let offsets = targets.map { OffsetToCommit(GroupPartition($0.key), offset: $0.value.offset) }
+        let (groups, numbers) = (lease.groups, targets.mapValues(\.number))
         let waiter = Waiter<Void>()
-        let ticket = lease.groups.request(.commit { waiter.resume(Self.outcome($0, name)) }) {
+        let ticket = groups.request(.commit { waiter.resume(Self.outcome($0, name)) }) {
             coordinator, ticket, now in
-            coordinator.seek(groupID: name, to: offsets, ticket: ticket, now: now)
+            coordinator.seek(
+                groupID: name, to: groups.present(offsets, of: numbers), ticket: ticket, now: now)
         }
         if ticket == nil { throw .closed }
         try await waiter.value().get()
-        return targets.mapValues { Offset($0) }
+        return targets.mapValues { Offset($0.offset) }
     }
 
     /// Deletes a group with all that it has committed. Throws `unknownGroup`, `groupNotEmpty`, `noSpace`.

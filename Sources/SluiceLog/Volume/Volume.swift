@@ -26,7 +26,7 @@ public struct Completions: Sendable {
     /// Partitions whose visible end has moved.
     public var advanced: [Int] = []
     public var events: [VolumeEvent] = []
-    /// Set once, when the store has been closed: nil for success.
+    /// Set once, when the store has been closed; a failure says what kept that from being recorded.
     public var closed: Result<Void, LogError>?
 
     public init() {}
@@ -125,6 +125,8 @@ public struct Volume: ~Copyable {
     /// Topics that are being deleted, and who asked.
     var leavingRequests: [UniqueID: UInt64] = [:]
     var leavingRecorded: Set<UniqueID> = []
+    /// Names of topics that are on their way out, and what comes after them.
+    var leavingNames = LeavingNames()
     var closing = Closing.open
     /// Decided when nothing is written any more.
     var closesClean = false
