@@ -217,6 +217,22 @@ import Testing
         #expect(bench.coordinator.describe("g")?.members.count == 1)
     }
 
+    @Test func `a static member that was put out of its group does not put out who came for it since`() throws
+    {
+        var bench = Bench()
+        let old = try bench.single(Bench.request(instance: "i", isLocal: true))
+        bench.coordinator.processing(groupID: "g", memberID: old, until: 1)
+        bench.pass(milliseconds: 1)
+        #expect(bench.notices[old] == [.removed])
+        let returning = Bench.request(instance: "i", isLocal: true, isReturning: true)
+        var other = bench
+        other.join(Bench.request(instance: "i", isLocal: true))
+        #expect(other.joins[other.join(returning)] == .failure(.fencedInstance))
+        #expect(other.coordinator.describe("g")?.members.count == 1)
+        // Nobody came: it is a member again.
+        #expect(try bench.joins[bench.join(returning)]?.get().generation == 3)
+    }
+
     // MARK: Offsets
 
     @Test func `a commit needs its generation and its member, unless the group is empty`() throws {
