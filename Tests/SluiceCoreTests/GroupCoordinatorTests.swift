@@ -235,6 +235,27 @@ import Testing
 
     // MARK: Offsets
 
+    @Test func `nobody seeks while a commit is on its way, which may be appended after the seek`() throws {
+        var bench = Bench()
+        let id = try bench.single()
+        bench.holdsStores = true
+        bench.commit(id, 1, offset: 9)
+        #expect(bench.leave(id) == nil && bench.state == .empty)
+        func seek(_ topic: String, _ ticket: UInt64) {
+            let target = OffsetToCommit(GroupPartition(topic: topic, partition: 0), offset: 2)
+            bench.coordinator.seek(groupID: "g", to: [target], ticket: ticket, now: bench.now)
+            bench.run()
+        }
+        seek("t", 900)
+        #expect(bench.commits[900] == .failure(.unstableOffsetCommit))
+        bench.holdsStores = false
+        seek("other", 901)
+        #expect(bench.commits[901] == .success([]))
+        for store in bench.held { bench.finish(store) }
+        seek("t", 902)
+        #expect(try bench.commits[902] == .success([]) && bench.committed() == 2)
+    }
+
     @Test func `a commit needs its generation and its member, unless the group is empty`() throws {
         var bench = Bench()
         #expect(bench.commits[bench.commit("m", 3)] == .failure(.illegalGeneration))

@@ -36,7 +36,8 @@ extension Admin {
     /// something of. Durable on return.
     ///
     /// - Throws: `groupNotEmpty`: its members would commit over it; `unknownGroup` when no topics are given
-    ///   and there is no such group; `unknownTopic`, `offsetOutOfRange`, `noSpace`, `closed`.
+    ///   and there is no such group; `unknownTopic`, `offsetOutOfRange`, `noSpace`, `closed`; `indeterminate`
+    ///   when it could not be stored, and after ten seconds in which a commit of the group got no outcome.
     @discardableResult
     public nonisolated(nonsending) func seekGroup(
         _ name: String, to position: Position, topics: [String] = []
@@ -70,14 +71,30 @@ extension Admin {
             return targets
         }
         let offsets = targets.map { OffsetToCommit(GroupPartition($0.key), offset: $0.value) }
-        let waiter = Waiter<Void>()
-        let ticket = lease.groups.request(.commit { waiter.resume(Self.outcome($0, name)) }) {
-            coordinator, ticket, now in
-            coordinator.seek(groupID: name, to: offsets, ticket: ticket, now: now)
-        }
-        if ticket == nil { throw .closed }
-        try await waiter.value().get()
+        try await seekGroup(name, to: offsets)
         return targets.mapValues { Offset($0) }
+    }
+
+    /// Waits for the commits of members that have left: one of those may be appended after this.
+    private nonisolated(nonsending) func seekGroup(
+        _ name: String, to offsets: [OffsetToCommit]
+    ) async throws(StreamError) {
+        for _ in 0..<Membership.looks {
+            let waiter = Waiter<Bool>()
+            let answer = GroupEngine.Answer.commit { result in
+                let isUnstable = if case .failure(.unstableOffsetCommit) = result { true } else { false }
+                waiter.resume(
+                    isUnstable ? .success(false) : Self.outcome(result, name).map { true })
+            }
+            let ticket = lease.groups.request(answer) { coordinator, ticket, now in
+                coordinator.seek(groupID: name, to: offsets, ticket: ticket, now: now)
+            }
+            if ticket == nil { throw .closed }
+            if try await waiter.value().get() { return }
+            try await lease.groups.pause()
+        }
+        throw .indeterminate(
+            OffsetsTopic.place, reason: "a commit of group \(quoted(name)) has no outcome, nothing was moved")
     }
 
     /// Deletes a group with all that it has committed. Throws `unknownGroup`, `groupNotEmpty`, `noSpace`.
