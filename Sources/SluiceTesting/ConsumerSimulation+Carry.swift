@@ -150,7 +150,7 @@ extension ConsumerSimulation {
                 case .fenced: consumers[id]?.member.fenced()
                 }
             }
-        case .offsetsDeleted, .groupDeleted: break
+        case .offsetsDeleted, .groupDeleted, .topicForgotten: break
         }
     }
 

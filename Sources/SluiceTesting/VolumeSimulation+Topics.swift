@@ -48,7 +48,10 @@ extension VolumeSimulation {
     func createTopic() throws(SimulationViolation) {
         guard topics.count(where: { $0.phase != .gone }) < 4 else { return }
         let name = "t\(random.below(4))"
-        guard !topics.contains(where: { $0.name == name && $0.phase != .gone }) else { return }
+        // Beside one that is being deleted it waits for the end of that.
+        guard !topics.contains(where: { $0.name == name && ![.gone, .deleting].contains($0.phase) }) else {
+            return
+        }
         let count = random.within(1...3)
         let settings = drawSettings()
         let id = UniqueID(using: &random)
@@ -191,7 +194,10 @@ extension VolumeSimulation {
     private func failed(_ request: SimulatedRequest, _ error: LogError) {
         switch request {
         case .create(let topic):
-            if case .io = error { topics[topic].phase = .gone }
+            switch error {
+            case .io, .topicExists: topics[topic].phase = .gone
+            default: break
+            }
         case .configure(let topic, let settings):
             guard case .io = error, let index = topics[topic].possibleSettings.firstIndex(of: settings) else {
                 return

@@ -188,4 +188,16 @@ import Testing
         leader.topicsChanged(topics: ["t"], counts: ["t": 5])
         #expect(joinRequest(leader.takeEffects()) != nil)
     }
+
+    @Test func `a leader that takes up an assignment of before makes another`() throws {
+        // The topic has grown while it was away, and nobody else looks.
+        var leader = member([.cooperativeSticky])
+        let own = try #require(joinRequest(leader.takeEffects()))
+        var answer = response(1, members: [own])
+        answer.skipsAssignment = true
+        leader.joined(.success(answer))
+        _ = leader.takeEffects()
+        leader.synced(.success(assigned(list(0))))
+        #expect(joinRequest(leader.takeEffects()) != nil)
+    }
 }

@@ -302,6 +302,9 @@ package struct GroupMember: Sendable {
     private mutating func sync(_ response: JoinResponse) {
         var assignments: [String: [UInt8]] = [:]
         assignedCounts = [:]
+        // A leader that was away goes on with what it assigned before, perhaps of fewer partitions than there
+        // are now: then nobody else would have noticed.
+        if response.isLeader, response.skipsAssignment { mustRejoin = true }
         if response.isLeader, let assignor {
             let members = response.members.map { AssignorMember($0) }
             for topic in members.flatMap(\.topics) { assignedCounts[topic] = counts[topic] ?? 0 }

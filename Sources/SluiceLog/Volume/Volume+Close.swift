@@ -13,6 +13,7 @@ extension Volume {
         closing = .draining
         giveUpCompaction()
         for number in partitions.indices { answerCompactRequests(number, .failure(.closed)) }
+        refuseCreations(.closed)
         advanceClosing(now: now)
     }
 

@@ -95,9 +95,12 @@ extension Volume {
         var kept: [ManifestLog.Entry] = []
         for entry in entries {
             if let request = entry.effect.request {
-                refused(entry.effect)
+                refused(entry.effect, error)
                 completions.requests.append((request, .failure(.io(error))))
             } else {
+                if case .topicForgotten(let topic, _) = entry.effect {
+                    refuseCreation(topic.name, .io(error))
+                }
                 kept.append(entry)
             }
         }
@@ -106,10 +109,11 @@ extension Volume {
     }
 
     /// A request was not recorded: what had been set aside for it is given back.
-    private mutating func refused(_ effect: ManifestEffect) {
+    private mutating func refused(_ effect: ManifestEffect, _ error: IOError) {
         switch effect {
         case .topicCreated(let topic, _, _): topicIDs[topic.name] = nil
         case .topicDeleted(let id, _): stay(id)
+        case .topicForgotten(let topic, _): keepName(topic, error)
         default: break
         }
     }
@@ -127,6 +131,7 @@ extension Volume {
         for id in leavingRequests.keys where manifest.state.topics[id] != nil { stay(id) }
         leavingRequests = [:]
         manifest.queue = []
+        refuseCreations(.stopped(error))
     }
 
     private mutating func happened(_ effect: ManifestEffect, now: Instant) {
@@ -143,7 +148,7 @@ extension Volume {
         case .partitionsAdded(let id, let request): addedPartitions(id, request)
         case .topicDeleted(let id, let request): removeTopic(id, request)
         case .topicForgotten(let topic, let request):
-            topicIDs[topic.name] = nil
+            freeName(topic.name)
             if let request { completions.requests.append((request, .success(0))) }
         case .swapped(let number, let swap, let isLast): swapped(number, swap, isLast: isLast)
         case .closed: closing = .closed

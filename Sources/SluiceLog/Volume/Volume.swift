@@ -117,6 +117,8 @@ public struct Volume: ~Copyable {
     /// Topics that are being deleted, and who asked.
     var leavingRequests: [UniqueID: UInt64] = [:]
     var leavingRecorded: Set<UniqueID> = []
+    /// Names of topics that are on their way out, and what comes after them.
+    var leavingNames = LeavingNames()
     var closing = Closing.open
     /// Decided when nothing is written any more.
     var closesClean = false
