@@ -217,7 +217,44 @@ import Testing
         #expect(bench.coordinator.describe("g")?.members.count == 1)
     }
 
+    @Test func `a static member that was put out of its group does not put out who came for it since`() throws
+    {
+        var bench = Bench()
+        let old = try bench.single(Bench.request(instance: "i", isLocal: true))
+        bench.coordinator.processing(groupID: "g", memberID: old, until: 1)
+        bench.pass(milliseconds: 1)
+        #expect(bench.notices[old] == [.removed])
+        let returning = Bench.request(instance: "i", isLocal: true, isReturning: true)
+        var other = bench
+        other.join(Bench.request(instance: "i", isLocal: true))
+        #expect(other.joins[other.join(returning)] == .failure(.fencedInstance))
+        #expect(other.coordinator.describe("g")?.members.count == 1)
+        // Nobody came: it is a member again.
+        #expect(try bench.joins[bench.join(returning)]?.get().generation == 3)
+    }
+
     // MARK: Offsets
+
+    @Test func `nobody seeks while a commit is on its way, which may be appended after the seek`() throws {
+        var bench = Bench()
+        let id = try bench.single()
+        bench.holdsStores = true
+        bench.commit(id, 1, offset: 9)
+        #expect(bench.leave(id) == nil && bench.state == .empty)
+        func seek(_ topic: String, _ ticket: UInt64) {
+            let target = OffsetToCommit(GroupPartition(topic: topic, partition: 0), offset: 2)
+            bench.coordinator.seek(groupID: "g", to: [target], ticket: ticket, now: bench.now)
+            bench.run()
+        }
+        seek("t", 900)
+        #expect(bench.commits[900] == .failure(.unstableOffsetCommit))
+        bench.holdsStores = false
+        seek("other", 901)
+        #expect(bench.commits[901] == .success([]))
+        for store in bench.held { bench.finish(store) }
+        seek("t", 902)
+        #expect(try bench.commits[902] == .success([]) && bench.committed() == 2)
+    }
 
     @Test func `a commit needs its generation and its member, unless the group is empty`() throws {
         var bench = Bench()

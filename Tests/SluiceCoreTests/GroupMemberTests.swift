@@ -128,6 +128,17 @@ import Testing
         #expect(unknown.takeEffects().contains(.lost(list(0))) && unknown.generation == -1)
     }
 
+    @Test func `only one that was put out says that it returns, until it has an id again`() throws {
+        var first = member()
+        #expect(try #require(joinRequest(first.takeEffects())).isReturning == false)
+        var removed = stable(list(0))
+        removed.removed()
+        #expect(try #require(joinRequest(removed.takeEffects())).isReturning)
+        removed.joined(.success(response(3)))
+        removed.synced(.failure(.rebalanceInProgress))
+        #expect(try #require(joinRequest(removed.takeEffects())).isReturning == false)
+    }
+
     @Test func `fenced, it ends`() {
         var member = stable(list(0))
         member.fenced()

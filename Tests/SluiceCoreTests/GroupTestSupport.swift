@@ -58,13 +58,13 @@ struct GroupBench {
     static func request(
         _ memberID: String = "", client: String = "c", instance: String? = nil,
         protocols: [String] = ["range"], metadata: [UInt8] = [], isLocal: Bool = false,
-        needsID: Bool = false, type: String = "consumer"
+        needsID: Bool = false, isReturning: Bool = false, type: String = "consumer"
     ) -> JoinRequest {
         JoinRequest(
             groupID: "g", memberID: memberID, instanceID: instance, clientID: client, clientHost: "/h",
             sessionTimeoutMilliseconds: 10_000, rebalanceTimeoutMilliseconds: 60_000, protocolType: type,
             protocols: protocols.map { GroupProtocol(name: $0, metadata: metadata) }, isLocal: isLocal,
-            requiresKnownMemberID: needsID)
+            requiresKnownMemberID: needsID, isReturning: isReturning)
     }
 
     /// Joins; the ticket finds the answer in `joins`.

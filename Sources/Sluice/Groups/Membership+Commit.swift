@@ -204,17 +204,14 @@ extension Membership {
                 for (partition, committed) in found { offsets[TopicPartition(partition)] = committed?.offset }
                 return offsets
             }
-            // The commit of the one before is being synced. A timer of a closed store never fires.
-            try groups.engine.checkOpen()
-            let later = Waiter<Void>()
-            groups.engine.timer.schedule(at: Instant.monotonicNow + 1_000_000) { later.resume(.success(())) }
-            _ = await later.value()
+            // The commit of the one before is being synced.
+            try await groups.pause()
         }
         throw .indeterminate(OffsetsTopic.place, reason: "a commit of the member before has no outcome")
     }
 
     /// Ten seconds of looks, a millisecond apart.
-    private static let looks = 10_000
+    static let looks = 10_000
 
     /// What the group has committed of these partitions.
     func committed(_ partitions: [TopicPartition]) -> [TopicPartition: Int64] {
@@ -311,6 +308,15 @@ extension Membership {
 }
 
 extension GroupEngine {
+    /// Waits a millisecond, for commits that are on their way. Throws `closed`.
+    nonisolated(nonsending) func pause() async throws(StreamError) {
+        // A timer of a closed store never fires.
+        try engine.checkOpen()
+        let later = Waiter<Void>()
+        engine.timer.schedule(at: Instant.monotonicNow + 1_000_000) { later.resume(.success(())) }
+        _ = await later.value()
+    }
+
     /// Counts a commit, and how far behind its group is now.
     func committed(_ offsets: [TopicPartition: Progress], in group: String, since began: Int64) {
         metrics.committed(in: Instant.monotonicNow - began)

@@ -24,14 +24,18 @@ extension GroupCoordinator {
     }
 
     /// Sets the positions of a group without members: an administrator's act. Answered by `committed`, or
-    /// with `nonEmptyGroup`, `coordinatorLoading`, `coordinatorNotAvailable`, `invalidGroupID`.
+    /// with `nonEmptyGroup`, `coordinatorLoading`, `coordinatorNotAvailable`, `invalidGroupID`,
+    /// `unstableOffsetCommit` while a commit of one of the partitions is on its way: it may be appended with
+    /// data, and later than this.
     package mutating func seek(groupID: String, to offsets: [OffsetToCommit], ticket: UInt64, now: Instant) {
         guard isLoaded else { return refuse(commit: ticket, .coordinatorLoading) }
         guard isLegal(groupID) else { return refuse(commit: ticket, .invalidGroupID) }
+        let isUnstable = isCommitting(groupID, Set(offsets.map(\.partition)))
         var group = takeOrMake(groupID, now)
         defer { put(group) }
         if group.isGoing { return refuse(commit: ticket, .coordinatorNotAvailable) }
         guard group.state == .empty else { return refuse(commit: ticket, .nonEmptyGroup) }
+        if isUnstable { return refuse(commit: ticket, .unstableOffsetCommit) }
         append(offsets, ticket: ticket, to: &group, now)
     }
 

@@ -265,6 +265,9 @@ struct RecoveryExecutor {
         var journal = Journal(nextSequence: plan.lastJournalSequence + 1, bytes: configuration.journalBytes)
         guard try files.status(paths.journal) != nil else { return journal }
         journal.hasDirectory = true
+        // A file whose making failed at the last step has a name on no medium, also after a clean end;
+        // what is committed to it would be lost with the name.
+        try files.syncDirectory(paths.journal)
         for entry in try files.list(paths.journal) {
             let path = "\(paths.journal)/\(entry.name)"
             guard let number = Int(entry.name), entry.kind == .file else { continue }
