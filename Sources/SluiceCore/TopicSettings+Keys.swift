@@ -17,7 +17,8 @@ extension TopicSettings {
             "The size above which a partition's oldest closed segments are deleted.")
         static let segmentBytes = Setting(
             "segment.bytes", \.segmentBytes, default: 128 << 20, .bytes, .integer(4096...Int64(Int32.max)),
-            "The size at which a segment is closed and the next one begun.")
+            "The size at which a segment is closed and the next one begun; unless it is set, less where the "
+                + "disk's budget is small.")
         static let segmentTime = Setting(
             "segment.ms", \.segmentMilliseconds, default: 7 * day, .milliseconds, .integer(1...Int64.max),
             "The age at which a segment is closed though it is not full, so that retention can reach it.")

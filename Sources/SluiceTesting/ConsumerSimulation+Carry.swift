@@ -191,6 +191,7 @@ extension ConsumerSimulation {
         case .partitionStopped, .storeStopped: mustReopen = true
         case .compacted: outcome.compactions += 1
         case .segmentsRemoved(_, _, let count, _): outcome.removals += count
+        case .recordsDropped: break
         case .removalFailed, .recordsUnreadable, .compactionFailed: break
         }
     }

@@ -6,6 +6,7 @@ extension VolumeSimulation {
     func drawSettings() -> LogSettings {
         var settings = LogSettings()
         settings.segmentBytes = Int64(random.pick([512, 1500, 4096, 8192, 1 << 20]))
+        settings.adaptsSegments = random.chance(0.3)
         settings.segmentMilliseconds = random.pick([100, 10_000_000, 10_000_000])
         settings.indexIntervalBytes = Int64(random.pick([0, 100, 4096]))
         settings.isDurable = random.chance(0.6)
@@ -13,6 +14,7 @@ extension VolumeSimulation {
         settings.retentionMilliseconds = nil
         if random.chance(0.25) { settings.retentionMilliseconds = random.pick([50, 2000]) }
         if random.chance(0.25) { settings.retentionBytes = Int64(random.pick([0, 1000, 4000])) }
+        if random.chance(0.3) { settings.promiseMilliseconds = random.pick([-1, 0, 50, 2000]) }
         if random.chance(0.1) { settings.maxMessageBytes = 600 }
         settings.isCompacted = random.chance(0.4)
         settings.isDeleted = !settings.isCompacted || random.chance(0.3)
@@ -218,7 +220,8 @@ extension VolumeSimulation {
 
 extension LogSettings {
     var hasRetention: Bool {
-        isDeleted && !isUntilConsumed && (retentionMilliseconds != nil || retentionBytes != nil)
+        promiseMilliseconds != nil
+            || isDeleted && !isUntilConsumed && (retentionMilliseconds != nil || retentionBytes != nil)
     }
 }
 

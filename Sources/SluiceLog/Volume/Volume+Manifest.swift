@@ -165,6 +165,7 @@ extension Volume {
         case .nothing: break
         case .rolled(let number, let sealed, let file): switchSegment(number, sealed, file)
         case .logStart(let number, let request): movedLogStart(number, request)
+        case .dropped(let number): movedLogStart(number, nil, isDrop: true)
         case .topicCreated(let topic, let settings, let request):
             addPartitions(of: topic, from: 0, settings)
             completions.requests.append((request, .success(Int64(topic.partitions))))

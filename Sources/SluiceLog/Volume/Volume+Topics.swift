@@ -217,6 +217,7 @@ extension Volume {
                 open.append(file)
                 openCount -= 1
             }
+            if log.active.size > 0 { activeCount -= 1 }
             partitions[number] = nil
             journal.forget(number)
             manifest.pendingPoints.remove(number)
