@@ -48,6 +48,17 @@ int sluice_fullsync(int fd) {
 #endif
 }
 
+int sluice_allocate(int fd, off_t bytes) {
+#if defined(__linux__)
+    return fallocate(fd, 0, 0, bytes);
+#else
+    (void)fd;
+    (void)bytes;
+    errno = EOPNOTSUPP;
+    return -1;
+#endif
+}
+
 int sluice_syncfs(int fd) {
 #if defined(__linux__)
     return syncfs(fd);

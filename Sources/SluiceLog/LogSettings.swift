@@ -70,6 +70,8 @@ public struct VolumeConfiguration: Sendable {
     public var diskBytes = Int64.max
     /// The least of it that appends leave to commits, acknowledgements and the manifest.
     public var exemptBytes: Int64 = 1 << 20
+    /// The most that the reserve file has: what is given up when the file system is full.
+    public var reserveBytes: Int64 = 16 << 20
     /// The least that must be gained by rolling a segment before its time, when room is needed.
     public var rollBytes: Int64 = 1 << 20
     /// Bytes that one job of a compaction reads and writes, before the thread looks for other work.
@@ -79,6 +81,13 @@ public struct VolumeConfiguration: Sendable {
 }
 
 extension VolumeConfiguration {
+    /// Bytes of the reserve file: a 64th of the budget, a block at least; none without a budget.
+    var reserveFileBytes: Int64 {
+        guard diskBytes < .max else { return 0 }
+        let block = DiskLedger.blockBytes
+        return min(reserveBytes, max(diskBytes / 64, block)) / block * block
+    }
+
     /// Bytes of a journal file: a sixteenth of the budget at most, but room for the largest atomic write.
     var journalFileBytes: Int {
         let share = max(Int64(2 * Limits.atomicBytes), diskBytes / 16 / 4096 * 4096)

@@ -19,6 +19,7 @@ public enum FileOperation: String, Sendable, Hashable, CaseIterable {
     case write
     case size = "fstat"
     case truncate = "ftruncate"
+    case allocate = "fallocate"
     case sync = "fdatasync"
     case writeBack = "syncfs"
     case syncDirectory = "fsync"
@@ -38,7 +39,8 @@ public enum FileOperation: String, Sendable, Hashable, CaseIterable {
     /// `SimulatedFileSystem.crashAfterCalls`.
     public var isChange: Bool {
         switch self {
-        case .open, .write, .truncate, .sync, .syncDirectory, .makeDirectory, .rename, .link, .remove,
+        case .open, .write, .truncate, .allocate, .sync, .syncDirectory, .makeDirectory, .rename, .link,
+            .remove,
             .removeDirectory, .lock:
             true
         case .close, .read, .readNoWait, .size, .writeBack, .list, .status, .availableBytes:
@@ -152,6 +154,6 @@ public struct FaultPolicy: Sendable, Hashable {
         (.write, EIO, true), (.write, ENOSPC, true), (.sync, EIO, true), (.sync, EIO, false),
         (.syncDirectory, EIO, false), (.read, EIO, false), (.open, EMFILE, false), (.open, ENOSPC, false),
         (.truncate, EIO, false), (.rename, EIO, false), (.remove, EIO, false),
-        (.makeDirectory, ENOSPC, false),
+        (.makeDirectory, ENOSPC, false), (.allocate, ENOSPC, true), (.allocate, EOPNOTSUPP, true),
     ]
 }

@@ -112,6 +112,11 @@ public final class SimulatedFileSystem: FileSystem, @unchecked Sendable {
         try call(.truncate, file) { machine throws(Errno) in try machine.truncate(file, to: size) }
     }
 
+    /// Lengthens the file with zeros; ENOSPC, and nothing done, when they do not fit.
+    public func allocate(_ file: FileID, bytes: Int64) throws(IOError) {
+        try call(.allocate, file) { machine throws(Errno) in try machine.allocate(file, bytes: bytes) }
+    }
+
     /// Puts what is pending on the medium, or fails as in fault model (5).
     public func sync(_ file: FileID) throws(IOError) {
         try call(.sync, file) { machine throws(Errno) in

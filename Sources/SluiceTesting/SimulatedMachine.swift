@@ -192,6 +192,16 @@ struct SimulatedMachine: Sendable {
         disk.files[handle.file].truncate(to: Int(size))
     }
 
+    mutating func allocate(_ id: FileID, bytes: Int64) throws(Errno) {
+        let handle = try writable(id)
+        guard bytes > 0 else { throw Errno(EINVAL) }
+        guard bytes <= Self.maximumFileBytes else { throw Errno(EFBIG) }
+        let size = Int64(disk.files[handle.file].cached.count)
+        guard bytes > size else { return }
+        guard policy.capacityBytes == nil || bytes - size <= availableBytes else { throw Errno(ENOSPC) }
+        disk.files[handle.file].truncate(to: Int(bytes))
+    }
+
     mutating func sync(_ id: FileID) throws(Errno) {
         let file = try handle(id).file
         disk.files[file].sync()

@@ -17,6 +17,10 @@ int sluice_datasync(int fd);
 /// fsync(2); on Darwin fcntl(F_FULLFSYNC). For directories.
 int sluice_fullsync(int fd);
 
+/// fallocate(2): the file has `bytes` bytes, with the blocks for them. -1 with EOPNOTSUPP where there is no
+/// such call.
+int sluice_allocate(int fd, off_t bytes);
+
 /// syncfs(2) of the file system that holds `fd`: writes many dirty files in one go. -1 with ENOSYS where
 /// there is none.
 int sluice_syncfs(int fd);

@@ -103,6 +103,10 @@ public protocol FileSystem: AnyObject, Sendable {
     func write(_ file: FileID, at position: Int64, _ slices: [ByteSlice]) throws(IOError) -> Int
     func size(_ file: FileID) throws(IOError) -> Int64
     func truncate(_ file: FileID, to size: Int64) throws(IOError)
+    /// fallocate(2): the file has at least so many bytes, and room on the disk for each; new ones are zeros.
+    ///
+    /// ENOSPC, and then some may be there. EOPNOTSUPP: bytes must be written instead.
+    func allocate(_ file: FileID, bytes: Int64) throws(IOError)
     /// fdatasync(2): contents and size are on the medium on return. After a failure nothing is known of what
     /// was written.
     func sync(_ file: FileID) throws(IOError)

@@ -148,6 +148,11 @@ public final class PosixFileSystem: FileSystem {
         _ = try systemCall("ftruncate", path(file)) { ftruncate(file.rawValue, off_t(size)) }
     }
 
+    /// fallocate(2); on Darwin EOPNOTSUPP.
+    public func allocate(_ file: FileID, bytes: Int64) throws(IOError) {
+        _ = try systemCall("fallocate", path(file)) { sluice_allocate(file.rawValue, off_t(bytes)) }
+    }
+
     /// fdatasync(2); on Darwin fcntl(2) with F_FULLFSYNC.
     public func sync(_ file: FileID) throws(IOError) {
         _ = try systemCall("fdatasync", path(file)) { sluice_datasync(file.rawValue) }

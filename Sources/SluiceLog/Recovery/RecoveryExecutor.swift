@@ -46,9 +46,12 @@ struct RecoveryExecutor {
             let journal = try openJournal(plan, &open)
             removeLeftovers(&plan)
             let logs = plan.partitions.map { Self.log(of: $0) }
+            let used = try StoreMeasure.run(paths, files)
+            let reserve = try checkReserve(used)
             var volume = Volume(
                 paths: paths, storeID: plan.loaded.storeID, configuration: configuration, manifest: manifest,
-                journal: journal, partitions: logs, usedBytes: try StoreMeasure.run(paths, files))
+                journal: journal, partitions: logs,
+                usedBytes: used - reserve.gone, reserveBytes: reserve.bytes)
             volume.finishDeletions(plan.leaving)
             return RecoveredVolume(volume: volume, report: plan.report)
         } catch {
@@ -248,9 +251,14 @@ struct RecoveryExecutor {
         state.apply(.opened(bootID: files.bootID, wallMilliseconds: wall, journalFloor: floor))
         let number = plan.loaded.number + 1
         let sequence = plan.loaded.lastSequence + 1
-        let made = try ManifestFile.begin(
-            paths, number: number, sequence: sequence, storeID: plan.loaded.storeID, records: state.snapshot,
-            files)
+        let records = state.snapshot
+        let runner = JobRunner(files, storeID: plan.loaded.storeID)
+        let (result, _) = runner.withReserve(paths.reserve) { () throws(IOError) in
+            try ManifestFile.begin(
+                paths, number: number, sequence: sequence, storeID: plan.loaded.storeID, records: records,
+                files)
+        }
+        let made = try result.get()
         for old in (try? ManifestFile.numbers(paths, files)) ?? [] where old < number {
             try? files.remove(paths.manifest(old))
         }
@@ -294,6 +302,19 @@ struct RecoveryExecutor {
             open.append(journal.files[journal.files.count - 1].file)
         }
         return journal
+    }
+
+    /// What the reserve file takes. One of another size than it should have goes: a crash was in its making,
+    /// or the budget is another; and one that is back, since its removal was lost with the power, and is too
+    /// much.
+    private func checkReserve(_ used: Int64) throws(IOError) -> (bytes: Int64, gone: Int64) {
+        guard let status = try files.status(paths.reserve) else { return (0, 0) }
+        if status.size == configuration.reserveFileBytes, used <= configuration.diskBytes {
+            return (status.size, 0)
+        }
+        let bytes = files.removable(paths.reserve)
+        try files.remove(paths.reserve)
+        return (0, bytes)
     }
 
     private func removeLeftovers(_ plan: inout RecoveryPlan) {

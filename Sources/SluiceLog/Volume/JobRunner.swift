@@ -6,7 +6,7 @@
 
 /// Runs jobs on a file system.
 public struct JobRunner: Sendable {
-    private let files: any FileSystem
+    let files: any FileSystem
     private let storeID: UniqueID
 
     package init(_ files: any FileSystem, storeID: UniqueID) {
@@ -25,6 +25,7 @@ public struct JobRunner: Sendable {
         case .remove(let job): .remove(remove(job))
         case .journal(let job): .journal(makeJournal(job))
         case .measure(let job): .measure(measure(job))
+        case .reserve(let job): .reserve(makeReserve(job))
         case .compact(let job): .compact(job.compaction.run(files, bytes: job.bytes))
         }
     }
@@ -184,13 +185,7 @@ public struct JobRunner: Sendable {
             try files.makeDirectory(job.paths.journal)
             let file = try files.open(job.paths.journal(job.number), .replace)
             do throws(IOError) {
-                let zeros = ByteBuffer([UInt8](repeating: 0, count: min(job.bytes, 1 << 20)))
-                var position = 0
-                while position < job.bytes {
-                    let piece = ByteSlice(zeros, start: 0, count: min(zeros.count, job.bytes - position))
-                    if let error = files.writeFully(file, at: Int64(position), [piece]).error { throw error }
-                    position += piece.count
-                }
+                try writeZeros(file, count: job.bytes)
                 try files.sync(file)
                 try files.syncDirectory(job.paths.journal)
                 try files.syncDirectory(job.paths.root)
@@ -209,8 +204,8 @@ public struct JobRunner: Sendable {
         }
     }
 
-    private func append(_ job: ManifestJob) -> Result<ManifestPlace, IOError> {
-        do throws(IOError) {
+    private func append(_ job: ManifestJob) -> ManifestResult {
+        let (place, freed) = withReserve(job.paths.reserve) { () throws(IOError) in
             if let number = job.replacement {
                 let made = try ManifestFile.begin(
                     job.paths, number: number, sequence: job.sequence, storeID: job.storeID,
@@ -220,14 +215,13 @@ public struct JobRunner: Sendable {
                 // The new file is in force; the old one would only be read if this one were torn, which it is
                 // not.
                 let isGone = (try? files.remove(job.paths.manifest(number - 1))) != nil
-                return .success(ManifestPlace(file: made.file, position: made.size, isOldGone: isGone))
+                return ManifestPlace(file: made.file, position: made.size, isOldGone: isGone)
             }
             try files.writeAll(job.file, at: job.position, job.frame, path: job.paths.manifest)
             try files.sync(job.file)
-            return .success(ManifestPlace(file: job.file, position: job.position + Int64(job.frame.count)))
-        } catch {
-            return .failure(error)
+            return ManifestPlace(file: job.file, position: job.position + Int64(job.frame.count))
         }
+        return ManifestResult(place: place, freed: freed)
     }
 
     // MARK: Removal

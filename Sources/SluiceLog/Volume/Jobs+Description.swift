@@ -35,6 +35,7 @@ extension IOJob: CustomStringConvertible {
         case .journal(let job): return "make journal \(job.number)"
         case .compact(let job): return "compact \(job.partition), \(job.bytes) bytes"
         case .measure: return "measure"
+        case .reserve(let job): return "make the reserve file, \(job.bytes) bytes"
         }
     }
 }
@@ -49,8 +50,11 @@ extension IOResult: CustomStringConvertible {
         case .commit(let result):
             let direct = result.direct.map { Self.words($0.error) }
             return "\(Self.words(result.error)), syncs \(direct)"
-        case .manifest(.success): return "done"
-        case .manifest(.failure(let error)): return Self.words(error)
+        case .manifest(let result):
+            let given = result.freed > 0 ? ", without the reserve" : ""
+            if case .failure(let error) = result.place { return Self.words(error) + given }
+            return "done" + given
+        case .reserve(let result): return Self.words(result.error)
         case .journal(let result):
             if case .failure(let error) = result.file { return Self.words(error) }
             return "done"

@@ -175,19 +175,22 @@ public enum IOJob: Sendable {
     case compact(CompactJob)
     /// Looks what the files take of the disk.
     case measure(MeasureJob)
+    /// Makes the reserve file.
+    case reserve(ReserveJob)
 }
 
 /// What came of a job. Of the same case as the job.
 public enum IOResult: Sendable {
     case write(WriteResult)
     case commit(CommitResult)
-    case manifest(Result<ManifestPlace, IOError>)
+    case manifest(ManifestResult)
     case sync([SyncResult])
     case roll(RollResult)
     case remove(RemoveResult)
     case journal(JournalResult)
     case compact(CompactResult)
     case measure(Result<Int64, IOError>)
+    case reserve(ReserveResult)
 }
 
 public struct WriteResult: Sendable {
@@ -219,6 +222,12 @@ public struct SyncResult: Sendable {
     var partition: Int
     var file: FileID?
     var error: IOError?
+}
+
+public struct ManifestResult: Sendable {
+    var place: Result<ManifestPlace, IOError>
+    /// The reserve file was given up: so much is free.
+    var freed: Int64 = 0
 }
 
 public struct ManifestPlace: Sendable {

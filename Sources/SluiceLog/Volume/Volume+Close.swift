@@ -60,7 +60,7 @@ extension Volume {
 
     private var isDrained: Bool {
         guard writesOut == 0, !isCommitOut, !isSyncOut, !isRollOut, !isJournalOut, !isCompactOut,
-            !isMeasureOut
+            !isMeasureOut, !reserveFile.isOut
         else { return false }
         if failure != nil { return true }
         guard groups.values.allSatisfy(\.isAnswered), leavingRequests.isEmpty, rollReady.isEmpty,

@@ -105,7 +105,8 @@ extension Volume {
     mutating func finishedMeasure(_ job: MeasureJob, _ result: Result<Int64, IOError>, now: Instant) {
         isMeasureOut = false
         measureAt = now.monotonicNanoseconds + Self.measureNanoseconds
-        if case .success(let bytes) = result { disk.correct(bytes, since: job.mark) }
+        // What is out may be giving up the reserve file.
+        if case .success(let bytes) = result, !manifest.isOut { disk.correct(bytes, since: job.mark) }
     }
 
     /// When the files are measured again, monotonic ns: while it matters, and something may have changed.

@@ -63,11 +63,16 @@ extension Volume {
     }
 
     mutating func finishedManifest(
-        _ job: ManifestJob, _ result: Result<ManifestPlace, IOError>, now: Instant
+        _ job: ManifestJob, _ result: ManifestResult, now: Instant
     ) {
         manifest.isOut = false
-        settle(job, result)
-        switch result {
+        if result.freed > 0 {
+            disk.remove(reserveFile.bytes)
+            reserveFile.bytes = 0
+            lostReserve(now: now)
+        }
+        settle(job, result.place)
+        switch result.place {
         case .success(let place):
             manifest.nextSequence = job.sequence + 1
             manifest.file = place.file

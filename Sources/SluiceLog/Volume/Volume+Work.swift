@@ -12,6 +12,7 @@ extension Volume {
     public var mayHaveBackgroundJob: Bool {
         (!manifest.isOut && !manifest.queue.isEmpty) || (!rollReady.isEmpty && !isRollOut)
             || (!syncReady.isEmpty && !isSyncOut) || (!removals.isEmpty && !isRemoveOut)
+            || (wantsReserve && reserveFile.retryAt == nil)
             || (!isJournalOut && (journal.isFileWanted || journal.wantsNext))
     }
 

@@ -116,6 +116,7 @@ public struct Volume: ~Copyable {
     var measureAt: Int64 = 0
     var measuredChanges: Int64?
     var isMeasureOut = false
+    var reserveFile = ReserveFile()
 
     var isCommitOut = false
     var isSyncOut = false
@@ -141,7 +142,8 @@ public struct Volume: ~Copyable {
 
     init(
         paths: StorePaths, storeID: UniqueID, configuration: VolumeConfiguration, manifest: ManifestLog,
-        journal: Journal, partitions: consuming [PartitionLog], usedBytes: Int64
+        journal: Journal, partitions: consuming [PartitionLog], usedBytes: Int64,
+        reserveBytes: Int64
     ) {
         self.paths = paths
         self.storeID = storeID
@@ -151,6 +153,7 @@ public struct Volume: ~Copyable {
             manifestLimit: manifest.replaceAbove)
         disk.add(usedBytes)
         measuredChanges = disk.gained
+        reserveFile.bytes = reserveBytes
         self.manifest = manifest
         self.journal = journal
         for topic in manifest.state.topics.values { topicIDs[topic.name] = topic.id }
@@ -207,6 +210,7 @@ public struct Volume: ~Copyable {
             if let job = takeRoll(now: now) { return .roll(job) }
             if let job = takeSync(now: now) { return .sync(job) }
             if let job = takeRemove() { return .remove(job) }
+            if let job = takeReserve(now: now) { return .reserve(job) }
             if let job = takeMeasure(now: now) { return .measure(job) }
             return takeCompact(now: now).map(IOJob.compact)
         }
@@ -221,6 +225,7 @@ public struct Volume: ~Copyable {
         case (.sync(let job), .sync(let results)): finishedSync(job, results, now: now)
         case (.roll(let job), .roll(let result)): finishedRoll(job, result, now: now)
         case (.remove(let job), .remove(let result)): finishedRemove(job, result)
+        case (.reserve(let job), .reserve(let result)): finishedReserve(job, result, now: now)
         case (.measure(let job), .measure(let result)): finishedMeasure(job, result, now: now)
         case (.journal(let job), .journal(let result)): finishedJournal(job, result, now: now)
         case (.compact(let job), .compact(let result)): finishedCompact(job, result, now: now)
@@ -241,6 +246,7 @@ public struct Volume: ~Copyable {
         consider(manifest.deadline(configuration))
         consider(compactionDeadline)
         consider(measureDeadline)
+        if wantsReserve { consider(reserveFile.retryAt) }
         if !isJournalOut, journal.isFileWanted || journal.wantsNext { consider(journal.retryAt) }
         return deadline
     }

@@ -1,0 +1,17 @@
+// Errors by what they mean: numbers differ between systems.
+
+#if canImport(Darwin)
+internal import Darwin
+#elseif canImport(Glibc)
+internal import Glibc
+#elseif canImport(Musl)
+internal import Musl
+#endif
+
+extension IOError {
+    /// The disk, or this user's share of it, is full: it may pass, and what was there is unharmed.
+    package var isNoSpace: Bool { errno == ENOSPC || errno == EDQUOT }
+
+    /// The file system has no such call.
+    var isUnsupported: Bool { errno == EOPNOTSUPP || errno == ENOSYS || errno == ENOTSUP }
+}
