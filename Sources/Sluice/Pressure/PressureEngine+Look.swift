@@ -83,11 +83,8 @@ extension PressureEngine {
                     state.atomicGates[topic] = nil
                 }
             }
-            for (gate, producer) in state.producers {
-                guard let core = producer.core, core.configuration.backPressure == nil,
-                    let policy = policies[core.topic]
-                else { continue }
-                state.gates.setPolicy(gate, policy)
+            for (gate, producer) in state.producers where producer.followsTopic {
+                if let policy = policies[producer.topic] { state.gates.setPolicy(gate, policy) }
             }
         }
         return topics

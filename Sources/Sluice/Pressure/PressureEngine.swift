@@ -72,7 +72,8 @@ final class PressureEngine: Sendable {
             let gate = state.gates.add(
                 topic: core.topic, weight: core.configuration.weight, policy: policy,
                 now: Instant.monotonicNow)
-            state.producers[gate] = WeakProducerCore(core: core)
+            state.producers[gate] = WeakProducerCore(
+                core: core, topic: core.topic, followsTopic: core.configuration.backPressure == nil)
             return gate
         }
     }
@@ -220,8 +221,13 @@ final class PressureEngine: Sendable {
     }
 }
 
+/// A producer, by its gate. To be loaded where the last reference may end: a producer that goes takes the
+/// lock of `state`.
 struct WeakProducerCore: Sendable {
     weak var core: ProducerCore?
+    let topic: String
+    /// It has no policy of its own.
+    let followsTopic: Bool
 }
 
 /// A topic as the looks see it.

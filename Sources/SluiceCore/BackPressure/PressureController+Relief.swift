@@ -46,14 +46,17 @@ extension PressureController {
         }
     }
 
-    /// Steps every tick while anything is half full and anything happens; besides when so many bytes have
-    /// been admitted that a mark may have been passed, or when somebody asks.
+    /// Steps every tick while anything is half full and anything happens, and every second while anything is
+    /// above its soft mark, so that the end of it is seen; besides when so many bytes have been admitted that
+    /// a mark may have been passed, or when somebody asks.
     mutating func schedule(_ input: PressureInput, _ output: inout PressureOutput) {
+        var isAbove = false
         var isHalfFull = input.topics.values.contains { $0.isStale && !$0.groups.isEmpty }
         var room = Self.greatestLookBytes
         func consider(_ ruling: PressureRuling, _ waiting: Double) {
             let half = ruling.softBytes / 2
             if waiting >= half { isHalfFull = true }
+            if waiting > ruling.softBytes { isAbove = true }
             guard ruling.rate == nil else { return }
             room = min(room, (waiting < half ? half : ruling.softBytes) - waiting)
         }
@@ -61,7 +64,11 @@ extension PressureController {
         if input.disk.limitBytes < .max { consider(output.disk, used) }
         for ruling in output.topics.values { consider(ruling, ruling.waitingBytes) }
         let hasHappened = isNews(input) || input.hasWaiters
-        if hasHappened, isHalfFull { output.nextStepSeconds = Self.tickSeconds }
+        if hasHappened, isHalfFull {
+            output.nextStepSeconds = Self.tickSeconds
+        } else if isAbove {
+            output.nextStepSeconds = Self.quietSeconds
+        }
         output.lookAfterBytes = Int64(nearest: max(room, Self.leastLookBytes))
     }
 
@@ -73,6 +80,8 @@ extension PressureController {
         return lastSeen.map { $0.disk != disk || $0.topics != input.topics } ?? true
     }
 
+    /// Between two steps while nothing happens.
+    private static let quietSeconds = 1.0
     private static let leastLookBytes = 262_144.0
     /// The file system's free space changes behind our back.
     private static let greatestLookBytes = 67_108_864.0

@@ -100,9 +100,12 @@ extension PartitionLog {
     var promise: Int64? { settings.promiseMilliseconds ?? settings.retentionMilliseconds }
 
     /// How many of the sealed segments are older than the promise, from the oldest on.
-    func agedCount(wall: Int64) -> Int {
-        guard let promise else { return 0 }
-        return sealed.firstIndex { !Self.isOlder($0.age, than: promise, at: wall) } ?? sealed.count
+    func agedCount(wall: Int64) -> Int { agedCount(than: promise, wall: wall) }
+
+    /// How many are older than so many milliseconds; nil: none ever is.
+    func agedCount(than age: Int64?, wall: Int64) -> Int {
+        guard let age else { return 0 }
+        return sealed.firstIndex { !Self.isOlder($0.age, than: age, at: wall) } ?? sealed.count
     }
 
     /// Whether all of the active segment is older than the promise.

@@ -13,9 +13,10 @@ extension Volume {
     /// Deletes at once what may be deleted, and rolls active segments when that lets more go.
     ///
     /// By size the excess, by time what is older than the promise, of an until-consumed topic what lies below
-    /// its floor; not, as `enforceRetention` does, a little in each pass. Asked again while there is
-    /// pressure. - Parameter wall: the time that ages are counted to, ms; the caller guards it against a
-    /// clock that
+    /// its floor; not, as `enforceRetention` does, a little in each pass. What goes before its time is told as
+    /// dropped. Asked again while there is pressure.
+    ///
+    /// - Parameter wall: the time that ages are counted to, ms; the caller guards it against a clock that
     ///   jumped.
     package mutating func relieve(wall: Int64) {
         guard closing == .open, failure == nil else { return }
@@ -25,7 +26,9 @@ extension Volume {
             guard let partition = partitions[number], !partition.isLeaving, partition.refusal == nil else {
                 continue
             }
-            if let start = partition.relievedStart(wall: wall), moveStart(number, to: start) {
+            if let (start, isEarly) = partition.relievedStart(wall: wall),
+                moveStart(number, to: start, isDrop: isEarly)
+            {
                 isWorking = true
             }
             if partition.isRolling || partition.askedStart > partition.logStart { isWorking = true }
@@ -102,11 +105,12 @@ extension Volume {
 }
 
 extension PartitionLog {
-    /// Where the log may begin when room is needed.
-    fileprivate func relievedStart(wall: Int64) -> Int64? {
-        if settings.isUntilConsumed { return consumedStart }
+    /// Where the log may begin when room is needed, and whether that is before retention's own time.
+    fileprivate func relievedStart(wall: Int64) -> (start: Int64, isEarly: Bool)? {
+        if settings.isUntilConsumed { return consumedStart.map { ($0, false) } }
         guard settings.isDeleted else { return nil }
         var count = agedCount(wall: wall)
+        var due = agedCount(than: settings.retentionMilliseconds, wall: wall)
         if let kept = settings.retentionBytes {
             var left = bytes
             var excess = 0
@@ -116,8 +120,9 @@ extension PartitionLog {
                 excess += 1
             }
             count = max(count, excess)
+            due = max(due, excess)
         }
-        return count == 0 ? nil : sealed[count - 1].endOffset
+        return count == 0 ? nil : (sealed[count - 1].endOffset, count > due)
     }
 
     /// What of the active segment may go once it is sealed, at once or when the consumers have come to its
