@@ -7,7 +7,7 @@ import SluiceLog
 
 struct PressurePlant: Hashable, Sendable {
     /// μ̂: what the law feeds forward.
-    private(set) var drain = RateAverage(windowSeconds: Self.drainSeconds)
+    private(set) var drain = RateAverage(windowSeconds: Self.longestDrainSeconds)
     /// Over three commit intervals, and over ten minutes: what the promise is reckoned by.
     private var recent = RateAverage(windowSeconds: 15)
     private var lasting = RateAverage(windowSeconds: 600)
@@ -21,19 +21,25 @@ struct PressurePlant: Hashable, Sendable {
         var waiting: Double
     }
 
-    /// τ: how long a rate is averaged.
-    static let drainSeconds = 5.0
+    /// τ: how long a rate is averaged, at most.
+    static let longestDrainSeconds = 5.0
     /// After so long without draining it counts as not draining.
     static let stillLimitSeconds = 60.0
     /// Less than this may be the measuring.
     private static let noiseBytes = 65_536.0
 
     /// Takes note of the counter of all that was appended, and of what is waiting of it.
-    mutating func observe(appended: Double, waiting: Double, intervalSeconds: Double, seconds: Double) {
+    ///
+    /// - Parameter drainSeconds: τ, over how long μ̂ is averaged.
+    mutating func observe(
+        appended: Double, waiting: Double, intervalSeconds: Double, seconds: Double,
+        drainSeconds: Double = Self.longestDrainSeconds
+    ) {
         defer { last = Level(appended: appended, waiting: waiting) }
         guard let last, seconds > 0 else { return }
         let drained = (appended - last.appended) - (waiting - last.waiting)
-        recent.windowSeconds = max(3 * Self.drainSeconds, 3 * intervalSeconds)
+        drain.windowSeconds = drainSeconds
+        recent.windowSeconds = max(3 * Self.longestDrainSeconds, 3 * intervalSeconds)
         drain.add(bytes: drained, seconds: seconds)
         recent.add(bytes: drained, seconds: seconds)
         lasting.add(bytes: drained, seconds: seconds)
@@ -60,6 +66,7 @@ struct PressurePlant: Hashable, Sendable {
     func encode(into writer: inout BinaryWriter) {
         for average in [drain, recent, lasting] { average.encode(into: &writer) }
         writer.put(stillSeconds.bitPattern)
+        writer.put(drainedSinceMark.bitPattern)
     }
 
     /// What outlives the process; the counters begin anew.
@@ -68,6 +75,7 @@ struct PressurePlant: Hashable, Sendable {
         try recent.decode(from: &reader)
         try lasting.decode(from: &reader)
         stillSeconds = max(0, try reader.finite())
+        drainedSinceMark = max(0, try reader.finite())
     }
 }
 
