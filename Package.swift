@@ -62,6 +62,7 @@ let package = Package(
             name: "sluice-tool",
             dependencies: [
                 "Sluice", "SluiceFoundation", "SluiceLog", "SluiceCore",
+                .product(name: "Logging", package: "swift-log"),
                 .product(
                     name: "ArgumentParser", package: "swift-argument-parser",
                     condition: .when(traits: ["Tool"])),

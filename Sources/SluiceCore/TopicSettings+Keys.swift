@@ -60,6 +60,36 @@ extension TopicSettings {
         static let retentionGroups = Setting(
             "sluice.retention.groups", \.retentionGroups, default: [], .none, .names,
             "The groups that until-consumed retention waits for; it needs one at least.")
+        static let retentionPromise = Setting(
+            "sluice.retention.min.ms", \.retentionPromiseMilliseconds, default: nil, .milliseconds,
+            .integerOrNone(0...Int64.max),
+            "The age below which nothing is deleted, however short the disk is; -1: as retention.ms. Older "
+                + "records may go when the disk is short, and by drop-oldest.")
+        static let pressurePolicy = Setting(
+            "sluice.backpressure.policy", \.pressurePolicy, default: .throttle, .none, .pressurePolicy,
+            "What a producer gets when the store wants less; throttle: it waits; buffer:Nms: its records are "
+                + "taken into a queue of so many milliseconds, then it waits; reject: it is told at once; "
+                + "drop-oldest: old records go, down to sluice.retention.min.ms.")
+        static let pressureGroups = Setting(
+            "sluice.backpressure.groups", \.pressureGroups, default: [], .none, .names,
+            "The groups whose lag slows producers, or *: all that have once caught up. The groups of "
+                + "until-consumed retention always do.")
+        static let lagTarget = Setting(
+            "sluice.backpressure.lag.target.ms", \.lagTargetMilliseconds, default: 30_000, .milliseconds,
+            .integer(1...86_400_000),
+            "How far, in time, producers may be ahead of such a group.")
+        static let leastRate = Setting(
+            "sluice.backpressure.rate.min", \.leastRate, default: 65_536, .bytesPerSecond,
+            .integer(1...Int64(1) << 40),
+            "What producers are never slowed below while anything drains, all together.")
+        static let greatestRate = Setting(
+            "sluice.backpressure.rate.max", \.greatestRate, default: nil, .bytesPerSecond,
+            .integerOrNone(1...Int64(1) << 40),
+            "What they are admitted at most while they are slowed; -1: twice the fastest that was seen.")
+        static let floorRate = Setting(
+            "sluice.backpressure.rate.floor", \.floorRate, default: 8_000_000, .bytesPerSecond,
+            .integer(1...Int64(1) << 40),
+            "What a group is expected to read that has not shown it yet.")
         static let durability = Setting(
             "sluice.durability", \.durability, default: .durable, .none,
             .words(DurabilityLevel.allCases),
@@ -70,7 +100,8 @@ extension TopicSettings {
         package static let all: [any SettingKey] = [
             retentionTime, retentionBytes, segmentBytes, segmentTime, indexInterval, maxMessage, compression,
             timestampType, cleanupPolicy, deleteRetention, dirtyRatio, compactionLag, retention,
-            retentionGroups, durability,
+            retentionGroups, retentionPromise, durability, pressurePolicy, pressureGroups, lagTarget,
+            leastRate, greatestRate, floorRate,
         ]
 
         private static let day: Int64 = 86_400_000
@@ -93,6 +124,7 @@ extension TopicSettings {
 package enum SettingUnit: String, Sendable {
     case bytes
     case milliseconds = "ms"
+    case bytesPerSecond = "bytes/s"
     case none = "–"
 }
 

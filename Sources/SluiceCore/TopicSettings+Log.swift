@@ -11,6 +11,7 @@ extension TopicSettings {
         log.indexIntervalBytes = indexIntervalBytes
         log.retentionMilliseconds = retentionMilliseconds
         log.retentionBytes = retentionBytes
+        log.promiseMilliseconds = retentionPromiseMilliseconds
         log.maxMessageBytes = Int(maxMessageBytes)
         log.isDurable = durability == .durable
         log.usesLogAppendTime = timestampType == .logAppendTime

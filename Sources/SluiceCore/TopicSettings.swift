@@ -39,6 +39,20 @@ package struct TopicSettings: Hashable, Sendable {
     package var retention: RetentionRule = Keys.retention.standard
     /// The groups that it waits for. sluice.retention.groups.
     package var retentionGroups: [String] = Keys.retentionGroups.standard
+    /// Milliseconds in which no record goes, whatever happens; nil: as retention.ms. sluice.retention.min.ms.
+    package var retentionPromiseMilliseconds: Int64? = Keys.retentionPromise.standard
+    /// What a producer gets when the store wants less. sluice.backpressure.policy.
+    package var pressurePolicy: PressurePolicy = Keys.pressurePolicy.standard
+    /// The groups whose lag slows producers; `*` for all. sluice.backpressure.groups.
+    package var pressureGroups: [String] = Keys.pressureGroups.standard
+    /// Milliseconds that producers may be ahead of them. sluice.backpressure.lag.target.ms.
+    package var lagTargetMilliseconds: Int64 = Keys.lagTarget.standard
+    /// Bytes per second. sluice.backpressure.rate.min.
+    package var leastRate: Int64 = Keys.leastRate.standard
+    /// Bytes per second; nil: as it has been seen. sluice.backpressure.rate.max.
+    package var greatestRate: Int64? = Keys.greatestRate.standard
+    /// Bytes per second. sluice.backpressure.rate.floor.
+    package var floorRate: Int64 = Keys.floorRate.standard
     /// The least that an acknowledgement promises, and what readers see. sluice.durability.
     package var durability: DurabilityLevel = Keys.durability.standard
 
@@ -78,6 +92,7 @@ package struct TopicSettings: Hashable, Sendable {
                 key: Keys.retentionGroups.name, value: "", accepted: Keys.retentionGroups.accepted,
                 note: "until-consumed retention waits for groups, and none is named")
         }
+        try validatePressure()
     }
 
     private static func key(_ name: String, value: String) throws(SettingsError) -> any SettingKey {

@@ -12,6 +12,8 @@ public enum Limits {
     public static let segmentBytes = Int64(Int32.max)
     /// Bytes that a batch may have when decompressed: a small hostile batch must not take the memory.
     public static let decompressedBatchBytes = 64 << 20
+    /// Bytes of what back pressure keeps: a small record of the manifest.
+    package static let pressureBytes = 256 << 10
     /// A file of topic, journal or manifest bytes that is read whole at opening.
     package static let manifestBytes = Int64(1) << 30
 }

@@ -11,6 +11,7 @@ package struct StorePaths: Sendable {
     package var journal: String { "\(root)/journal" }
     package var topics: String { "\(root)/topics" }
     package var quarantine: String { "\(root)/quarantine" }
+    package var reserve: String { "\(root)/reserve" }
 
     package func manifest(_ number: Int) -> String { "\(manifest)/\(Self.padded(Int64(number), to: 6)).log" }
     package func journal(_ number: Int) -> String { "\(journal)/\(number)" }

@@ -38,7 +38,10 @@ import Testing
                 "segment.ms": "604800000", "index.interval.bytes": "4096", "max.message.bytes": "1048576",
                 "compression.type": "producer", "message.timestamp.type": "CreateTime",
                 "cleanup.policy": "delete",
-                "sluice.durability": "durable",
+                "sluice.durability": "durable", "sluice.retention.min.ms": "-1",
+                "sluice.backpressure.policy": "throttle", "sluice.backpressure.groups": "",
+                "sluice.backpressure.lag.target.ms": "30000", "sluice.backpressure.rate.min": "65536",
+                "sluice.backpressure.rate.max": "-1", "sluice.backpressure.rate.floor": "8000000",
             ])
         #expect(TopicSettings().properties.isEmpty)
     }

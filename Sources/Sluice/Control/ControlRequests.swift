@@ -14,6 +14,7 @@
 //   seekGroup      group, to: earliest, latest, an offset,    offsets: [{partition, offset}]
 //                  {timestamp}; topics
 //   deleteGroup    group                                      {}
+//   pressure       topic; none: all that there are            reports: Pressure/PressureReport+Text.swift
 
 import SluiceCore
 import SluiceLog
@@ -94,6 +95,14 @@ enum ControlRequests {
         "deleteGroup": { store, request in
             try await store.admin.deleteGroup(try request.text("group"))
             return [:]
+        },
+        "pressure": { store, request in
+            let named = request["topic"]?.string.map { [$0] }
+            let topics = if let named { named } else { try await store.admin.topics().map(\.name) }
+            var reports: [JSONValue] = []
+            // An answer has a megabyte.
+            for topic in topics.prefix(500) { reports.append(try await store.pressure(on: topic).json) }
+            return ["reports": .array(reports)]
         },
     ]
 

@@ -69,10 +69,15 @@ extension Logger {
 struct TopicMetrics: Sendable {
     let records: Counter
     let bytes: Counter
+    /// How long producers were made to wait, and how often they were told no.
+    let delay: Timer
+    let rejected: Counter
 
     init(topic: String) {
         let dimensions = [("topic", topic)]
         records = Counter(label: "sluice_appended_records_total", dimensions: dimensions)
         bytes = Counter(label: "sluice_appended_bytes_total", dimensions: dimensions)
+        delay = Timer(label: "sluice_pressure_delay_seconds", dimensions: dimensions)
+        rejected = Counter(label: "sluice_pressure_rejected_total", dimensions: dimensions)
     }
 }

@@ -94,10 +94,21 @@ extension StoreEngine {
 final class EngineLease: LogLease {
     let engine: StoreEngine
     let groups: GroupEngine
+    let pressure: PressureEngine
     var source: any LogSource { engine }
     init(_ engine: StoreEngine) {
         self.engine = engine
         groups = GroupEngine(engine, offsetsRetention: engine.offsetsRetention)
+        pressure = PressureEngine(engine, groups)
     }
-    deinit { engine.abandon() }
+    deinit {
+        pressure.device.leave()
+        engine.abandon()
+    }
+
+    /// Topics were made, changed or deleted.
+    func catalogueChanged() {
+        groups.catalogueChanged()
+        pressure.catalogueChanged()
+    }
 }

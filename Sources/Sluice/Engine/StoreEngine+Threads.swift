@@ -88,9 +88,13 @@ extension StoreEngine {
     /// Runs jobs one after another without the lock, and comes back with it.
     private func run(_ jobs: inout [IOJob]) {
         lock.unlock()
+        let began = Instant.monotonicNow
         let results = jobs.map(runner.run)
         lock.lock()
         let now = Instant.now
+        if jobs.count == 1, case .commit = jobs[0] {
+            commitSeconds += (Double(now.monotonicNanoseconds - began) / 1e9 - commitSeconds) / 8
+        }
         for (job, result) in zip(jobs, results) { volume.finished(job, result, now: now) }
         jobs.removeAll(keepingCapacity: true)
         leave()

@@ -20,6 +20,8 @@ final class StoreEngine: @unchecked Sendable {
     let report: RecoveryReport
     let events = EventRing()
     let offsetsRetention: Duration
+    /// The store's own; nil: a part of its device.
+    let diskBudget: Int64?
     let storeID: UniqueID
 
     // Guarded by `lock`.
@@ -61,6 +63,8 @@ final class StoreEngine: @unchecked Sendable {
     /// Partitions in the last commit, as far as they had gathered.
     @exclusivity(unchecked) var lastGroup = 0
     @exclusivity(unchecked) var isGathering = false
+    /// How long a commit takes, about, seconds.
+    @exclusivity(unchecked) var commitSeconds = 0.0
     /// Set when the close begins: nothing new is taken.
     let isClosed = Atomic(false)
     /// Callers that help.
@@ -84,6 +88,7 @@ final class StoreEngine: @unchecked Sendable {
         readers = ReaderThreads(count: configuration.readerThreads)
         logger = configuration.logger
         offsetsRetention = configuration.offsetsRetention
+        diskBudget = configuration.diskBytes
         openedAt = .now
         volume = opened.intoVolume()
         for finding in report.findings {

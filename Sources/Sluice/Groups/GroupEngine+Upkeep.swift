@@ -69,15 +69,24 @@ extension GroupEngine {
         }
     }
 
-    /// At the opening: where a topic keeps records for groups, what those have committed is read.
+    /// At the opening: where a topic keeps records for groups, or they slow its producers, what those have
+    /// committed is read.
     ///
     /// What cannot be read deletes nothing, and is told by whoever asks for a group.
     nonisolated(nonsending) func beginKeeping() async {
-        guard !keptTopics.isEmpty else { return }
+        guard !keptTopics.isEmpty || hasGatedTopics else { return }
         do throws(StreamError) {
             try await ready(isToBeMade: false)
         } catch {
+            upkeep.withLock { $0.cannotRead = true }
             engine.logger.error("what groups have committed cannot be read", metadata: ["reason": "\(error)"])
+        }
+    }
+
+    /// Whether the lag of groups slows the producers of a topic.
+    private var hasGatedTopics: Bool {
+        engine.read { volume in
+            volume.topics.contains { !TopicSettings(stored: $0.settings).pressureGroups.isEmpty }
         }
     }
 
@@ -86,6 +95,11 @@ extension GroupEngine {
         let hasAny = !keptTopics.isEmpty
         upkeep.withLock { $0.hasKeptTopics = hasAny }
         if hasAny { tellFloors() }
+    }
+
+    /// As soon as the disk is short: whoever looks has the floors of that moment.
+    func tellFloorsNow() {
+        if isReady, upkeep.withLock({ $0.hasKeptTopics }) { tellFloors() }
     }
 
     private var keptTopics: [KeptTopic] {
@@ -205,6 +219,8 @@ struct GroupUpkeep: ~Copyable {
     var live = 0
     var hasKeptTopics = false
     var isScheduled = false
+    /// What has been committed could not be read at the opening.
+    var cannotRead = false
     /// When the timer looks for abandoned groups.
     var looksAt: Int64 = 0
     var abandoned: Set<GroupTopic> = []

@@ -250,12 +250,12 @@ final class GroupEngine: Sendable {
         }
     }
 
-    private var members: [Membership] { state.withLock { $0.members.values.compactMap(\.membership) } }
+    var currentMembers: [Membership] { state.withLock { $0.members.values.compactMap(\.membership) } }
 
     /// Topics were made, changed or deleted: members look whether that concerns them.
     func catalogueChanged() {
         if isReady { findKeptTopics() }
-        for member in members { member.catalogueChanged() }
+        for member in currentMembers { member.catalogueChanged() }
     }
 
     /// A topic is gone: a later one of its name is another, and groups begin it at its beginning.
@@ -276,7 +276,7 @@ final class GroupEngine: Sendable {
 
     // MARK: Loading
 
-    private var isReady: Bool {
+    var isReady: Bool {
         state.withLock { state in
             if case .ready = state.phase { true } else { false }
         }

@@ -50,7 +50,7 @@ public struct Appender: ~Copyable, Sendable {
         var wait = RoomWait()
         let pending = try tryAppend(
             key: key, value: value, headers: headers, timestamp: timestamp, partition: partition, wait: &wait)
-        guard let pending else { throw busy() }
+        guard let pending else { throw busy(wait) }
         return pending
     }
 
@@ -88,9 +88,9 @@ public struct Appender: ~Copyable, Sendable {
     }
 
     /// There is no room. What is open leaves, so that there will be some.
-    @usableFromInline func busy() -> StreamError {
+    @usableFromInline func busy(_ wait: RoomWait) -> StreamError {
         box.submitAll()
-        return box.core.busy()
+        return box.core.busy(wait)
     }
 
     @usableFromInline
@@ -122,8 +122,9 @@ final class LaneBox: @unchecked Sendable {
     ) throws(StreamError) -> PendingRecord? {
         switch try lane.append(key, value, headers, timestamp?.millisecondsSince1970, partition) {
         case .appended(let record): return record
-        case .full(let bytes):
+        case .full(let bytes, let obstacle):
             wait.bytes = bytes
+            wait.obstacle = obstacle
             return nil
         }
     }

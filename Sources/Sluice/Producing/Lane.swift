@@ -10,8 +10,8 @@ import SluiceLog
 struct Lane: ~Copyable {
     enum Outcome {
         case appended(PendingRecord)
-        /// There is no room for another batch, of so many bytes.
-        case full(bytes: Int)
+        /// Another batch, of so many bytes, cannot begin now.
+        case full(bytes: Int, Obstacle)
     }
 
     let core: ProducerCore
@@ -94,7 +94,11 @@ struct Lane: ~Copyable {
             if open[target] != nil { return try append(key, value, headers, timestamp, target) }
         }
         let room = max(batchBytes, bytes)
-        guard let number = try core.begin(bytes: room) else { return .full(bytes: room) }
+        let number: UInt64
+        switch try core.begin(bytes: room) {
+        case .begun(let begun): number = begun
+        case .blocked(let obstacle): return .full(bytes: room, obstacle)
+        }
         now = coarseWallMilliseconds()
         open[target] = number
         let fits = builders.append(

@@ -1,5 +1,6 @@
 // The shared front of a producer. Its lane is guarded by a lock; whoever wants none takes an Appender.
 
+import CoreMetrics
 import SluiceLog
 
 /// Appends to one topic. Shared by any number of tasks and threads.
@@ -94,7 +95,7 @@ public final class Producer: Sendable {
         var wait = RoomWait()
         let pending = try tryAppend(
             key: key, value: value, headers: headers, timestamp: timestamp, partition: partition, wait: &wait)
-        guard let pending else { throw busy() }
+        guard let pending else { throw busy(wait) }
         return pending
     }
 
@@ -146,9 +147,9 @@ public final class Producer: Sendable {
     @usableFromInline var currentTime: Int64 { coarseWallMilliseconds() }
 
     /// There is no room. What is open leaves, so that there will be some.
-    @usableFromInline func busy() -> StreamError {
+    @usableFromInline func busy(_ wait: RoomWait) -> StreamError {
         shared.submitAll()
-        return core.busy()
+        return core.busy(wait)
     }
 
     @inlinable @inline(__always)
@@ -187,23 +188,31 @@ public final class Producer: Sendable {
     }
 }
 
-/// How much room a call needs, and until when it waits for that.
+/// How much room a call needs, why it has none, and until when it waits for that.
 @usableFromInline
 struct RoomWait {
-    @usableFromInline var bytes = 0
-    @usableFromInline var deadline: Int64?
+    var bytes = 0
+    var deadline: Int64?
+    var obstacle: Obstacle?
     @usableFromInline init() {}
 }
 
 extension ProducerCore {
     /// Waits until there may be room. Throws `busy` once the time is up, `cancelled(accepted: false)`.
     nonisolated(nonsending) func waitForRoom(_ wait: inout RoomWait) async throws(StreamError) {
-        let now = Instant.monotonicNow
-        let limit = wait.deadline ?? (now.addingSaturated(configuration.maxBlock.wholeNanoseconds))
-        wait.deadline = limit
-        guard now < limit else { throw busy() }
-        let waiter = room(wait.bytes, until: limit)
+        let waiter = try roomToWait(&wait)
+        let began = Instant.monotonicNow
+        defer { metrics.delay.recordNanoseconds(Instant.monotonicNow - began) }
         try await waiter.value(cancelled: .cancelled(accepted: false)).get()
+    }
+
+    /// What to wait for. Throws `busy` once the time is up, and at once where the policy is to fail fast.
+    func roomToWait(_ wait: inout RoomWait) throws(StreamError) -> Waiter<Void> {
+        let now = Instant.monotonicNow
+        let limit = wait.deadline ?? now.addingSaturated(configuration.maxBlock.wholeNanoseconds)
+        wait.deadline = limit
+        if now >= limit || wait.obstacle?.isFinal == true { throw busy(wait) }
+        return room(wait, until: limit)
     }
 
     /// Where a record is, once its batch is acknowledged.

@@ -3,8 +3,9 @@
 // (1) A batch has a number from its first record on; its outcome is kept for the last `keptOutcomes` numbers.
 // What is needed to answer it is kept until it is answered, however many come after it. (2) Bytes are
 // reserved when a batch is begun and given back when it is answered: what is accepted and not yet
-// acknowledged never exceeds `bufferBytes` by more than a record. (3) `lock` is taken before the volume's,
-// never after.
+// acknowledged never exceeds `bufferBytes` by more than a record. (3) A batch begins when it has room in the
+// buffer, its producer's gate lets it, and the disk has room for it: in this order, and what was taken is
+// given back when a later one refuses. (4) `lock` is taken before the gates' and the volume's, never after.
 
 import CoreMetrics
 import SluiceCore
@@ -20,32 +21,62 @@ final class ProducerCore: BatchSink, @unchecked Sendable {
     let maxRecordBytes: Int
     /// The topic is compacted.
     let needsKeys: Bool
+    /// The topic's, when the producer was made.
+    let topicPolicy: PressurePolicy
     let acks: Acks
     let metrics: TopicMetrics
+    let pressure: PressureEngine
     @exclusivity(unchecked) private(set) var sinkNumber: UInt32 = 0
+    @exclusivity(unchecked) private(set) var gate: UInt32 = 0
 
     /// Numbers of the volume's partitions, by partition.
-    private let numbers: [Int]
+    let numbers: [Int]
 
     // Guarded by `lock`.
-    private let lock = Lock()
+    let lock = Lock()
     @exclusivity(unchecked) private var outcomes: [Outcome] = []
     @exclusivity(unchecked) private var nextNumber: UInt64 = 0
-    @exclusivity(unchecked) private var reserved = 0
-    /// Batches that are open, by number: the room that each has.
-    @exclusivity(unchecked) private var open: [UInt64: Int] = [:]
+    @exclusivity(unchecked) var reserved = 0
+    /// Batches that are open, by number.
+    @exclusivity(unchecked) private var open: [UInt64: Begun] = [:]
     /// Submitted and not answered.
     @exclusivity(unchecked) private var outstanding: [UInt64: Sent] = [:]
     @exclusivity(unchecked) private var acknowledgementWaiters: [UInt64: [Waiter<BatchOutcome>]] = [:]
     @exclusivity(unchecked) private var flushWaiters: [FlushWaiter] = []
-    @exclusivity(unchecked) private var roomWaiters: [(waiter: Waiter<Void>, deadline: Int64)] = []
+    @exclusivity(unchecked) var roomWaiters: [RoomWaiter] = []
     /// When the timer will look at those who wait for room: one timer for all of them.
-    @exclusivity(unchecked) private var roomTimer = Int64.max
+    @exclusivity(unchecked) var roomTimer = Int64.max
     @exclusivity(unchecked) private var firstFailure: StreamError?
-    @exclusivity(unchecked) private var isClosed = false
+    @exclusivity(unchecked) var isClosed = false
     /// Called, without the lock, when a partition has nothing of this producer under way any more.
     @exclusivity(unchecked) private var onIdle: (@Sendable (Int) -> Void)?
     @exclusivity(unchecked) private var inFlight: [Int: Int] = [:]
+    /// Under the policy `buffer`: sealed batches that wait for the gate, and how many bytes they are.
+    @exclusivity(unchecked) var paced: [PacedBatch] = []
+    @exclusivity(unchecked) var pacedBytes = 0
+    /// Whoever hands paced batches over: one at a time, since their order is the order of the log.
+    @exclusivity(unchecked) var isPumping = false
+
+    struct PacedBatch {
+        var sealed: SealedBatch
+        var number: UInt64
+        var partition: Int
+        var room: Int
+    }
+
+    /// A batch that collects records: the room that it has, and what was paid for it at the gate.
+    private struct Begun {
+        var room: Int
+        var paid: Double
+    }
+
+    struct RoomWaiter {
+        var waiter: Waiter<Void>
+        /// When it asks again, whatever happens.
+        var wakesAt: Int64
+        /// It waits for the gate or the disk, not for answers.
+        var isGated: Bool
+    }
 
     /// What became of a batch.
     struct BatchOutcome: Sendable {
@@ -76,10 +107,11 @@ final class ProducerCore: BatchSink, @unchecked Sendable {
     }
 
     init(
-        _ engine: StoreEngine, topic: String, numbers: [Int], settings: TopicSettings,
-        configuration: ProducerConfiguration
+        _ engine: StoreEngine, _ pressure: PressureEngine, topic: String, numbers: [Int],
+        settings: TopicSettings, configuration: ProducerConfiguration
     ) {
         self.engine = engine
+        self.pressure = pressure
         self.topic = topic
         self.numbers = numbers
         self.configuration = configuration
@@ -87,13 +119,23 @@ final class ProducerCore: BatchSink, @unchecked Sendable {
         codec = (Compression(settings.compression) ?? wanted).codec
         maxRecordBytes = Int(settings.maxMessageBytes)
         needsKeys = settings.cleanupPolicy.contains(.compact)
+        topicPolicy = settings.pressurePolicy
         acks = configuration.acknowledgement.acks
         metrics = TopicMetrics(topic: topic)
     }
 
-    deinit { engine.unregister(sinkNumber) }
+    deinit {
+        engine.unregister(sinkNumber)
+        pressure.remove(gate)
+        // Batches that were begun and never handed over: their lanes are gone.
+        let room = open.values.reduce(0) { $0 + $1.room } + paced.reduce(0) { $0 + $1.room }
+        pressure.release(room)
+    }
 
-    func start() { sinkNumber = engine.register(self) }
+    func start() {
+        sinkNumber = engine.register(self)
+        gate = pressure.add(self)
+    }
 
     func onIdle(_ body: @escaping @Sendable (Int) -> Void) { lock.withLock { onIdle = body } }
 
@@ -101,49 +143,72 @@ final class ProducerCore: BatchSink, @unchecked Sendable {
 
     // MARK: Batches
 
-    /// Reserves room for a batch and gives it a number. nil when there is no room.
-    func begin(bytes: Int) throws(StreamError) -> UInt64? {
-        try lock.withLock { () throws(StreamError) -> UInt64? in
+    /// Whether a batch can begin.
+    enum Start {
+        case begun(UInt64)
+        case blocked(Obstacle)
+    }
+
+    /// Reserves room for a batch and gives it a number.
+    func begin(bytes: Int) throws(StreamError) -> Start {
+        try lock.withLock { () throws(StreamError) -> Start in
             if isClosed { throw .closed }
-            guard hasRoom(bytes) else { return nil }
+            guard hasRoom(bytes) else { return .blocked(bufferObstacle) }
+            var paid = 0.0
+            switch pressure.begin(gate, topic, queued: pacedBytes) {
+            case .admit(let price): paid = price
+            case .blocked(let obstacle): return .blocked(obstacle)
+            }
+            if let obstacle = pressure.reserve(bytes, gate, topic) {
+                pressure.settle(gate, paid: paid, bytes: 0)
+                return .blocked(obstacle)
+            }
             reserved += bytes
             let number = nextNumber
             nextNumber += 1
-            open[number] = bytes
+            open[number] = Begun(room: bytes, paid: paid)
             let outcome = Outcome(number: number, state: .open)
             let slot = Int(number % Self.keptOutcomes)
             if slot < outcomes.count { outcomes[slot] = outcome } else { outcomes.append(outcome) }
-            return number
+            return .begun(number)
         }
     }
 
     /// With the lock held. One batch, however large, always finds room.
-    private func hasRoom(_ bytes: Int) -> Bool {
+    func hasRoom(_ bytes: Int) -> Bool {
         reserved == 0 || reserved + bytes <= configuration.bufferBytes
     }
 
-    /// Hands a sealed batch to the volume. A refusal becomes the batch's outcome.
+    var bufferObstacle: Obstacle {
+        Obstacle(
+            reason: .buffer(usedBytes: reserved, limitBytes: configuration.bufferBytes), retryAt: .max,
+            isFinal: false)
+    }
+
+    /// Hands a sealed batch to the volume, or to the queue that the gate empties. A refusal becomes the
+    /// batch's outcome.
     ///
     /// - Parameter isUrgent: false when nobody waits for it.
     func submit(_ sealed: SealedBatch, number: UInt64, partition: Int, isUrgent: Bool) {
-        lock.withLock {
+        let room = lock.withLock { () -> Int? in
+            let begun = open.removeValue(forKey: number) ?? Begun(room: 0, paid: 0)
             outstanding[number] = Sent(
-                partition: partition, room: open.removeValue(forKey: number) ?? 0,
-                records: sealed.recordCount,
+                partition: partition, room: begun.room, records: sealed.recordCount,
                 bytes: sealed.bytes.count)
             inFlight[partition, default: 0] += 1
-        }
-        let origin = BatchOrigin(producer: sinkNumber, number: number)
-        let batch = PreparedBatch(
-            bytes: ByteSlice(sealed.bytes), recordCount: sealed.recordCount,
-            maxTimestamp: sealed.maxTimestamp,
-            origin: origin)
-        do throws(LogError) {
-            try engine.withVolume(isUrgent: isUrgent) { volume throws(LogError) in
-                try volume.submit(batch, to: numbers[partition], acks)
+            if !paced.isEmpty || isPumping || pressure.isPaced(gate) {
+                paced.append(
+                    PacedBatch(sealed: sealed, number: number, partition: partition, room: begun.room))
+                pacedBytes += sealed.bytes.count
+                return nil
             }
-        } catch {
-            settle([(number, .failure(error))])
+            pressure.settle(gate, paid: begun.paid, bytes: sealed.bytes.count)
+            return begun.room
+        }
+        if let room {
+            hand(sealed, number, partition, room: room, isUrgent: isUrgent)
+        } else {
+            pump()
         }
     }
 
@@ -154,7 +219,7 @@ final class ProducerCore: BatchSink, @unchecked Sendable {
         settle(completions.map { ($0.origin.number, $0.result) })
     }
 
-    private func settle(_ results: [(number: UInt64, result: Result<AppendedBatch, LogError>)]) {
+    func settle(_ results: [(number: UInt64, result: Result<AppendedBatch, LogError>)]) {
         var answers: [(Waiter<BatchOutcome>, Result<BatchOutcome, StreamError>)] = []
         var ready: [Waiter<Void>] = []
         var flushed: [Waiter<Void>] = []
@@ -179,8 +244,8 @@ final class ProducerCore: BatchSink, @unchecked Sendable {
                 flushed = flushWaiters.filter(\.left.isEmpty).map(\.waiter)
                 flushWaiters.removeAll(where: \.left.isEmpty)
             }
-            ready = roomWaiters.map(\.waiter)
-            roomWaiters = []
+            ready = roomWaiters.filter { !$0.isGated }.map(\.waiter)
+            roomWaiters.removeAll { !$0.isGated }
             idleHandler = onIdle
         }
         if records > 0 {
@@ -261,57 +326,6 @@ final class ProducerCore: BatchSink, @unchecked Sendable {
     /// The first failure since the last flush, once.
     func takeFailure() -> StreamError? { lock.withLock { firstFailure.take() } }
 
-    /// Answered when there may be room for `bytes`, at once when there is, and with `busy` at the deadline.
-    func room(_ bytes: Int, until deadline: Int64) -> Waiter<Void> {
-        let waiter = Waiter<Void>()
-        let needsTimer = lock.withLock {
-            if hasRoom(bytes) || isClosed {
-                waiter.resume(.success(()))
-                return false
-            }
-            roomWaiters.append((waiter, deadline))
-            return setRoomTimer(deadline)
-        }
-        if needsTimer { scheduleRoomTimer(at: deadline) }
-        return waiter
-    }
-
-    /// Whether a timer is needed for that moment. With the lock held.
-    private func setRoomTimer(_ deadline: Int64) -> Bool {
-        guard deadline < roomTimer else { return false }
-        roomTimer = deadline
-        return true
-    }
-
-    private func scheduleRoomTimer(at deadline: Int64) {
-        engine.schedule(at: deadline) { [weak self] in self?.endRoomWaits(at: deadline) }
-    }
-
-    /// Their time is up: tells those who have waited long enough that there is no room.
-    private func endRoomWaits(at deadline: Int64) {
-        var late: [Waiter<Void>] = []
-        var next: Int64?
-        lock.withLock {
-            guard roomTimer == deadline else { return }
-            roomTimer = .max
-            late = roomWaiters.filter { $0.deadline <= deadline }.map(\.waiter)
-            roomWaiters.removeAll { $0.deadline <= deadline }
-            if let earliest = roomWaiters.map(\.deadline).min(), setRoomTimer(earliest) { next = earliest }
-        }
-        let busy = late.isEmpty ? StreamError.closed : busy()
-        for waiter in late { waiter.resume(.failure(busy)) }
-        if let next { scheduleRoomTimer(at: next) }
-    }
-
-    /// How full it is, for an answer that says so.
-    func busy() -> StreamError {
-        let used = lock.withLock { reserved }
-        return .busy(
-            Busy(
-                topic: topic, retryAfter: .milliseconds(1),
-                reason: .buffer(usedBytes: used, limitBytes: configuration.bufferBytes)))
-    }
-
     /// From now on nothing is begun. Returns whether it was open.
     func close() -> Bool {
         var waiting: [Waiter<Void>] = []
@@ -324,6 +338,7 @@ final class ProducerCore: BatchSink, @unchecked Sendable {
         }
         // They ask again, and are told.
         for waiter in waiting { waiter.resume(.success(())) }
+        pump()
         return wasOpen
     }
 

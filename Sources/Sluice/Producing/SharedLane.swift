@@ -34,8 +34,9 @@ final class SharedLane: @unchecked Sendable {
             case .appended(let record):
                 if record.index == 0 { arrange(Int(record.partition)) }
                 return record
-            case .full(let bytes):
+            case .full(let bytes, let obstacle):
                 wait.bytes = bytes
+                wait.obstacle = obstacle
                 return nil
             }
         }

@@ -31,7 +31,7 @@ public struct Admin: Sendable {
         _ name: String, partitions: Int = 1, configuration: TopicConfiguration = .init()
     ) async throws(StreamError) {
         _ = try await create(name, partitions, configuration, isEnsured: false).value().get()
-        lease.groups.catalogueChanged()
+        lease.catalogueChanged()
     }
 
     /// Makes a topic when it is missing; never alters one that is there.
@@ -39,7 +39,7 @@ public struct Admin: Sendable {
         _ name: String, partitions: Int = 1, configuration: TopicConfiguration = .init()
     ) async throws(StreamError) {
         _ = try await create(name, partitions, configuration, isEnsured: true).value().get()
-        lease.groups.catalogueChanged()
+        lease.catalogueChanged()
     }
 
     /// Every topic, by name.
@@ -67,6 +67,7 @@ public struct Admin: Sendable {
         _ = try await request { volume, id throws(LogError) in
             try volume.configureTopic(name, settings: settings.stored, log: settings.log, request: id)
         }.value().get()
+        lease.catalogueChanged()
     }
 
     /// Adds partitions up to a total; keys may then go to other partitions than before. Open producers keep
@@ -84,7 +85,7 @@ public struct Admin: Sendable {
         _ = try await request { volume, id throws(LogError) in
             try volume.addPartitions(to: name, total: total, request: id)
         }.value().get()
-        lease.groups.catalogueChanged()
+        lease.catalogueChanged()
     }
 
     /// Deletes a topic with its records. Returns when a topic of that name can be made again.
@@ -96,6 +97,7 @@ public struct Admin: Sendable {
             try volume.deleteTopic(name, request: id)
         }.value().get()
         try await lease.groups.topicDeleted(name)
+        lease.pressure.catalogueChanged()
     }
 
     /// Log start offset ..< high watermark. Throws `unknownTopic`, `unknownPartition`.

@@ -18,6 +18,8 @@ public struct AtomicWrite: ~Copyable {
         let settings: TopicSettings
         var builder: RecordBatchBuilder
         var expecting: Offset?
+        /// Bytes of the disk that are reserved for it.
+        var reserved = 0
         init(_ place: TopicPartition, _ number: Int, _ settings: TopicSettings) {
             self.place = place
             self.number = number
@@ -110,13 +112,15 @@ public struct AtomicWrite: ~Copyable {
             for part in parts {
                 let codec = (Compression(part.settings.compression) ?? .lz4).codec
                 let batch = part.builder.seal(codec, with: &context)
+                var prepared = PreparedBatch(
+                    bytes: ByteSlice(batch.bytes), recordCount: batch.recordCount,
+                    maxTimestamp: batch.maxTimestamp, origin: origin)
+                prepared.reservedBytes = part.reserved
+                part.reserved = 0
                 sealed.append(
                     AtomicPart(
                         partition: part.number,
-                        batch: PreparedBatch(
-                            bytes: ByteSlice(batch.bytes), recordCount: batch.recordCount,
-                            maxTimestamp: batch.maxTimestamp, origin: origin),
-                        expecting: part.expecting?.rawValue))
+                        batch: prepared, expecting: part.expecting?.rawValue))
             }
             let records = stores.flatMap(\.records)
             try engine.withVolume { volume throws(LogError) in
@@ -137,6 +141,16 @@ public struct AtomicWrite: ~Copyable {
         }
         return waiter
     }
+
+    /// The topics that it appends to, and how many bytes at most to each.
+    var sizes: [String: Int] {
+        parts.reduce(into: [:]) { $0[$1.place.topic, default: 0] += Self.room($1) }
+    }
+
+    /// Room on the disk has been reserved for all of it.
+    func noteReserved() { for part in parts { part.reserved = Self.room(part) } }
+
+    private static func room(_ part: Part) -> Int { part.builder.rawBytes + Lane.batchOverhead }
 
     /// Whether it commits something.
     var hasCommits: Bool { !commits.isEmpty }
@@ -252,14 +266,20 @@ extension StreamStore {
     ///     try write.append(to: "ledger", value: "7 paid 10")
     /// }
     /// ```
-    /// - Throws: what the closure throws; `unexpectedEnd`, `recordTooLarge`, `noSpace`, `io`,
-    ///   `indeterminate`, `offline`, `closed`. Not to be cancelled once the closure has returned.
+    /// Where back pressure holds producers up it waits as they do, at most a minute.
+    /// - Throws: what the closure throws; `unexpectedEnd`, `recordTooLarge`, `busy`, `noSpace`, `io`,
+    ///   `indeterminate`, `offline`, `closed`; `cancelled(accepted: false)` while it waits for room. Not to
+    ///   be cancelled after that.
     public nonisolated(nonsending) func atomically<R>(
         _ body: (inout AtomicWrite) throws -> R
     ) async throws -> R {
         try engine.checkOpen()
         var write = AtomicWrite(engine)
         let result = try body(&write)
+        var wait = AtomicWait()
+        while let waiter = try lease.pressure.admit(&write, &wait) {
+            try await waiter.value(cancelled: .cancelled(accepted: false)).get()
+        }
         let stores = try await write.prepareCommits()
         if let waiter = try write.submit(atomicSink, lease.groups, stores) { try await waiter.value().get() }
         return result

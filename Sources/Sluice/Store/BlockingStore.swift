@@ -38,6 +38,7 @@ public struct BlockingStore: Sendable {
         _ = try store.engine.helping { () throws(StreamError) in
             try store.admin.create(name, partitions, configuration, isEnsured: false)
         }
+        store.lease.catalogueChanged()
     }
 
     /// As `Admin.ensureTopic`.
@@ -47,6 +48,7 @@ public struct BlockingStore: Sendable {
         _ = try store.engine.helping { () throws(StreamError) in
             try store.admin.create(name, partitions, configuration, isEnsured: true)
         }
+        store.lease.catalogueChanged()
     }
 
     /// As `Admin.deleteTopic`.
@@ -114,12 +116,8 @@ public struct BlockingStore: Sendable {
                 wait: &wait)
             if let record { return record }
             producer.submitAll()
-            let now = Instant.monotonicNow
-            let limit = wait.deadline ?? now.addingSaturated(core.configuration.maxBlock.wholeNanoseconds)
-            wait.deadline = limit
-            guard now < limit else { throw core.busy() }
-            let bytes = wait.bytes
-            try store.engine.helping { () throws(StreamError) in core.room(bytes, until: limit) }
+            let waiter = try core.roomToWait(&wait)
+            try store.engine.helping { () throws(StreamError) in waiter }
         }
     }
 
@@ -142,6 +140,11 @@ public struct BlockingStore: Sendable {
         // Members of groups are tasks: what they commit goes through the other form.
         if write.hasCommits {
             throw StreamError.unsupported("A commit is written atomically with StreamStore.atomically")
+        }
+        let pressure = store.lease.pressure
+        var wait = AtomicWait()
+        while let waiter = try pressure.admit(&write, &wait) {
+            try engine.helping { () throws(StreamError) in waiter }
         }
         guard let waiter = try write.submit(sink, store.lease.groups, []) else { return result }
         try engine.helping { () throws(StreamError) in waiter }

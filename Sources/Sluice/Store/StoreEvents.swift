@@ -25,6 +25,10 @@ public enum StoreEvent: Sendable, Hashable {
     case lostUnread(group: String, TopicPartition, records: Int64)
     /// What groups had committed could not all be read; these positions in the file are lost.
     case committedOffsetsLost(file: String, position: Int64, reason: String)
+    /// Producers are being slowed: of this topic, or of all (nil) when it is the disk.
+    case pressureOn(topic: String?, Busy.Reason)
+    /// They are not any more.
+    case pressureOff(topic: String?)
     /// The wall clock went so far in one step; ages of records are limited to what is plausible.
     case clockJumped(milliseconds: Int64)
     /// This listener was too slow for so many events.

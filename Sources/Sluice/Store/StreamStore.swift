@@ -72,6 +72,10 @@ public final class StreamStore: Streams, Service {
         let files = PosixFileSystem()
         var random = SystemRandomNumberGenerator()
         var volume = configuration.volume
+        // Simulated sizes are set as they are.
+        if volume.diskBytes == .max {
+            volume.diskBytes = configuration.diskBytes ?? DeviceMember.defaultBudget(at: path)
+        }
         volume.openFiles = max(2, min(configuration.maxOpenFiles, FileLimit.current / 2) / 2)
         do throws(LogError) {
             let opened = try StoreDirectory.open(
@@ -139,7 +143,8 @@ public final class StreamStore: Streams, Service {
         try OffsetsTopic.check(topic)
         let (settings, numbers) = try engine.topic(topic)
         let core = ProducerCore(
-            engine, topic: topic, numbers: numbers, settings: settings, configuration: configuration)
+            engine, lease.pressure, topic: topic, numbers: numbers, settings: settings,
+            configuration: configuration)
         let producer = Producer(core, lease)
         producers.withLock { producers in
             producers.removeAll { $0.producer == nil }
@@ -206,6 +211,7 @@ public final class StreamStore: Streams, Service {
         }
         // While everything still works: members commit, also in their handlers.
         await lease.groups.close()
+        lease.pressure.close()
         engine.refuse()
         // Before the lock is let go of: the next one who opens the store makes a socket of the same name.
         await control.withLock { $0 }?.end()

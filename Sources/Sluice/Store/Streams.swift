@@ -39,6 +39,11 @@ public protocol Streams: Sendable {
     /// Topics, their partitions and their configuration.
     var admin: Admin { get }
 
+    /// What holds the producers of a topic up: the rule in force, its numbers, the forecast, what to do.
+    ///
+    /// - Throws: `unknownTopic`, `closed`.
+    nonisolated(nonsending) func pressure(on topic: String) async throws(StreamError) -> PressureReport
+
     /// Flushes producers, ends consumers, closes. A second call does nothing; not to be cancelled.
     nonisolated(nonsending) func close() async throws(StreamError)
 }

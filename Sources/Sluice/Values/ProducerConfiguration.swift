@@ -16,6 +16,10 @@ public struct ProducerConfiguration: Hashable, Sendable {
     public var bufferBytes = 32 << 20
     /// How long `append` and `send` wait for room before they throw `busy`, from zero. Kafka: max.block.ms.
     public var maxBlock = Duration.seconds(60)
+    /// What happens when the store wants less than is sent; nil: what the topic says.
+    public var backPressure: BackPressurePolicy?
+    /// The share of what is admitted, against other producers', 1 to 100.
+    public var weight = 1
 
     /// The defaults, changed by `change`.
     public init(_ change: (inout Self) -> Void = { _ in }) { change(&self) }
@@ -28,6 +32,12 @@ public struct ProducerConfiguration: Hashable, Sendable {
             bufferBytes >= batchBytes, "buffer.memory", bufferBytes,
             "batch.size (\(batchBytes)) bytes or more")
         try check(maxBlock >= .zero, "max.block.ms", maxBlock, "zero or more")
+        try check((1...100).contains(weight), "weight", weight, "1 to 100")
+        if case .buffer(let latency)? = backPressure {
+            try check(
+                latency >= .milliseconds(1) && latency <= .seconds(3600), "backPressure", latency,
+                "a latency of 1 ms to 1 hour")
+        }
     }
 }
 

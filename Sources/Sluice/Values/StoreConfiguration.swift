@@ -5,6 +5,11 @@ package import SluiceLog
 
 /// How a store uses the machine.
 public struct StoreConfiguration: Sendable {
+    /// The bytes of the disk that the store may use, all its files together, at least 32 MiB; nil: 80 % of
+    /// the file system.
+    ///
+    /// Producers are slowed before that is reached, and refused there: see back pressure.
+    public var diskBytes: Int64?
     /// The most files that the store has open at once, at least 16; no more than half of the process's limit
     /// is used.
     public var maxOpenFiles = 1024
@@ -30,6 +35,9 @@ public struct StoreConfiguration: Sendable {
 
     /// Throws `illegalConfiguration` for the first property that is out of its range.
     package func validate() throws(StreamError) {
+        if let diskBytes {
+            try check(diskBytes >= 32 << 20, "diskBytes", diskBytes, "33554432 (32 MiB) or more")
+        }
         try check(maxOpenFiles >= 16, "maxOpenFiles", maxOpenFiles, "16 or more")
         try check(
             offsetsRetention >= .seconds(60), "offsets.retention.minutes", offsetsRetention,

@@ -197,6 +197,19 @@ extension Busy: CustomStringConvertible {
             and not yet acknowledged. The record was not taken. Ask again in \(retryAfter.wholeMilliseconds) \
             ms, use append, which waits for room, or raise bufferBytes (buffer.memory).
             """
+        case .disk(let used, let limit):
+            """
+            Topic \(quoted(topic)): the store has \(StreamError.bytes(Int(clamping: used))) of the \
+            \(StreamError.bytes(Int(clamping: limit))) that it may use of the disk. The record was not taken. \
+            Ask again in \(retryAfter.wholeMilliseconds) ms, use append, which waits, or give it more \
+            (diskBytes) or a shorter retention.
+            """
+        case .lag(let group, let unread, let target):
+            """
+            Topic \(quoted(topic)): group \(quoted(group)) has \(StreamError.bytes(Int(clamping: unread))) \
+            unread, and producers may be \(StreamError.bytes(Int(clamping: target))) ahead of it. The record \
+            was not taken. Ask again in \(retryAfter.wholeMilliseconds) ms, or use append, which waits.
+            """
         }
     }
 }

@@ -118,5 +118,9 @@ public struct Busy: Hashable, Sendable {
     public enum Reason: Hashable, Sendable {
         /// Records accepted and not yet acknowledged; the limit is `ProducerConfiguration.bufferBytes`.
         case buffer(usedBytes: Int, limitBytes: Int)
+        /// The store's files; the limit is its budget, or what the file system leaves of it.
+        case disk(usedBytes: Int64, limitBytes: Int64)
+        /// What a group has not read; the limit is what producers may be ahead of it.
+        case lag(group: String, unreadBytes: Int64, targetBytes: Int64)
     }
 }

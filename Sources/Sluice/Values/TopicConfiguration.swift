@@ -168,6 +168,84 @@ public struct TopicConfiguration: Hashable, Sendable {
         case untilConsumed(by: [String])
     }
 
+    /// The age below which nothing is deleted, however short the disk is; nil: `retentionTime`.
+    ///
+    /// Older records may go when the disk is short, and by `dropOldest`, which needs it. Its key:
+    /// sluice.retention.min.ms.
+    public var retentionPromise: Duration? {
+        get { settings.retentionPromiseMilliseconds.map { .milliseconds($0) } }
+        set { settings.retentionPromiseMilliseconds = newValue?.wholeMilliseconds }
+    }
+
+    /// What a producer gets when the store wants less than it sends.
+    ///
+    /// Default: throttle. Its key: sluice.backpressure.policy.
+    public var backPressure: BackPressurePolicy {
+        get { BackPressurePolicy(settings.pressurePolicy) }
+        set { settings.pressurePolicy = newValue.setting }
+    }
+
+    /// The groups whose lag slows the producers of the topic; those of until-consumed retention always do.
+    ///
+    /// Default: none. Its key: sluice.backpressure.groups.
+    public var gatingGroups: GatingGroups {
+        get {
+            switch settings.pressureGroups {
+            case []: .none
+            case ["*"]: .all
+            case let names: .named(names)
+            }
+        }
+        set {
+            switch newValue {
+            case .none: settings.pressureGroups = []
+            case .all: settings.pressureGroups = ["*"]
+            case .named(let names): settings.pressureGroups = names
+            }
+        }
+    }
+
+    /// How far, in time, producers may be ahead of such a group: 1 ms to 1 day.
+    ///
+    /// Default: 30 s. Its key: sluice.backpressure.lag.target.ms.
+    public var lagTarget: Duration {
+        get { .milliseconds(settings.lagTargetMilliseconds) }
+        set { settings.lagTargetMilliseconds = newValue.wholeMilliseconds }
+    }
+
+    /// Bytes per second that producers are never slowed below while anything drains, all together.
+    ///
+    /// Default: 65,536. Its key: sluice.backpressure.rate.min.
+    public var leastBytesPerSecond: Int64 {
+        get { settings.leastRate }
+        set { settings.leastRate = newValue }
+    }
+
+    /// Bytes per second that they are admitted at most while they are slowed; nil: twice the fastest seen.
+    ///
+    /// Default: nil. Its key: sluice.backpressure.rate.max.
+    public var greatestBytesPerSecond: Int64? {
+        get { settings.greatestRate }
+        set { settings.greatestRate = newValue }
+    }
+
+    /// Bytes per second that a group is expected to read that has not shown it yet.
+    ///
+    /// Default: 8,000,000. Its key: sluice.backpressure.rate.floor.
+    public var expectedBytesPerSecond: Int64 {
+        get { settings.floorRate }
+        set { settings.floorRate = newValue }
+    }
+
+    /// The groups whose lag slows producers.
+    public enum GatingGroups: Hashable, Sendable {
+        case none
+        /// These.
+        case named([String])
+        /// Each that has once read up to the end.
+        case all
+    }
+
     /// What becomes of old records.
     public struct CleanupPolicy: OptionSet, Hashable, Sendable {
         /// The bits.

@@ -45,6 +45,11 @@ package struct DeviceBudget: Sendable {
         package var bytes: Int64
         /// What would have to be raised for it to be higher.
         package var cause: Cause
+
+        package init(bytes: Int64, cause: Cause) {
+            self.bytes = bytes
+            self.cause = cause
+        }
     }
 
     /// Of the whole device, bytes.

@@ -46,20 +46,23 @@ extension PressureController {
         }
     }
 
-    /// Steps every tick while anything is half full and anything happens; else the next look comes after so
-    /// many bytes, or when somebody asks.
+    /// Steps every tick while anything is half full and anything happens; besides when so many bytes have
+    /// been admitted that a mark may have been passed, or when somebody asks.
     mutating func schedule(_ input: PressureInput, _ output: inout PressureOutput) {
-        var room = Double.infinity
+        var isHalfFull = input.topics.values.contains { $0.isStale && !$0.groups.isEmpty }
+        var room = Self.greatestLookBytes
         func consider(_ ruling: PressureRuling, _ waiting: Double) {
-            room = min(room, ruling.softBytes / 2 - waiting)
+            let half = ruling.softBytes / 2
+            if waiting >= half { isHalfFull = true }
+            guard ruling.rate == nil else { return }
+            room = min(room, (waiting < half ? half : ruling.softBytes) - waiting)
         }
         let used = Double(input.disk.usedBytes + input.disk.reservedBytes)
         if input.disk.limitBytes < .max { consider(output.disk, used) }
         for ruling in output.topics.values { consider(ruling, ruling.waitingBytes) }
-        let isStale = input.topics.values.contains { $0.isStale && !$0.groups.isEmpty }
         let hasHappened = isNews(input) || input.hasWaiters
-        if hasHappened, room <= 0 || isStale { output.nextStepSeconds = Self.tickSeconds }
-        output.lookAfterBytes = Int64(nearest: min(max(room, Self.leastLookBytes), Self.greatestLookBytes))
+        if hasHappened, isHalfFull { output.nextStepSeconds = Self.tickSeconds }
+        output.lookAfterBytes = Int64(nearest: max(room, Self.leastLookBytes))
     }
 
     /// Whether this look saw other things than the last one.
@@ -70,7 +73,7 @@ extension PressureController {
         return lastSeen.map { $0.disk != disk || $0.topics != input.topics } ?? true
     }
 
-    private static let leastLookBytes = 1_048_576.0
+    private static let leastLookBytes = 262_144.0
     /// The file system's free space changes behind our back.
     private static let greatestLookBytes = 67_108_864.0
 }

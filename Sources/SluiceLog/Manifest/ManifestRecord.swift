@@ -111,6 +111,8 @@ package enum ManifestRecord: Hashable, Sendable {
     case damaged(PartitionKey, below: Int64)
     /// Compacted segments have taken the place of others.
     case swapped(PartitionKey, SegmentSwap)
+    /// What back pressure has learnt: bytes of the layer above, which can do without them.
+    case pressure([UInt8])
 }
 
 extension ManifestRecord {
@@ -135,6 +137,7 @@ extension ManifestRecord {
         case .leaderEpoch(let key, let epoch): put(12); Self.put(key, &writer); writer.put(epoch)
         case .damaged(let key, let position): put(13); Self.put(key, &writer); writer.put(position)
         case .swapped(let key, let swap): put(14); Self.put(key, &writer); swap.encode(into: &writer)
+        case .pressure(let bytes): put(15); writer.put(bytes) { $0.put($1) }
         }
     }
 
@@ -171,12 +174,28 @@ extension ManifestRecord {
         case 12: self = .leaderEpoch(try Self.key(&reader), try reader.integer())
         case 13: self = .damaged(try Self.key(&reader), below: try reader.integer())
         case 14: self = .swapped(try Self.key(&reader), try SegmentSwap(from: &reader))
+        case 15: self = .pressure(Array(try reader.bytes(Int(try reader.integer(UInt32.self)))))
         case let type: throw MalformedRecord(reason: "record type \(type) is not known to this version")
         }
     }
 }
 
 extension ManifestRecord {
+    /// No fewer bytes than it is encoded in.
+    var mostBytes: Int {
+        func bytes(_ settings: [TopicRecord.Setting]) -> Int {
+            settings.reduce(0) { $0 + 8 + $1.key.utf8.count + $1.value.utf8.count }
+        }
+        // The largest record of fixed size is a seal with 89 bytes.
+        switch self {
+        case .opened(let boot, _, _): return 128 + boot.utf8.count
+        case .topicCreated(let topic): return 128 + topic.name.utf8.count + bytes(topic.settings)
+        case .topicConfigured(_, let settings): return 128 + bytes(settings)
+        case .swapped(_, let swap): return 128 + 96 * swap.added.count + 8 * swap.removed.count
+        default: return 128
+        }
+    }
+
     static func put(_ key: PartitionKey, _ writer: inout BinaryWriter) {
         writer.put(key.topic)
         writer.put(key.partition)

@@ -34,6 +34,8 @@ package struct ManifestState: Hashable, Sendable {
     package var journalFloor: UInt64 = 0
     /// Whether the last thing that happened was a close.
     package var isClosed = true
+    /// What back pressure has learnt.
+    package var pressure: [UInt8] = []
 
     package init() {}
 
@@ -96,6 +98,7 @@ package struct ManifestState: Hashable, Sendable {
             guard let logStart = partitions[key]?.logStart else { return }
             partitions[key]?.sealed.apply(swap, logStart: logStart)
             partitions[key]?.cleaning = swap.point
+        case .pressure(let bytes): pressure = bytes
         }
     }
 
@@ -118,6 +121,7 @@ package struct ManifestState: Hashable, Sendable {
                 append(partition, key, to: &records)
             }
         }
+        if !pressure.isEmpty { records.append(.pressure(pressure)) }
         records.append(
             .opened(bootID: bootID, wallMilliseconds: lastWallMilliseconds, journalFloor: journalFloor))
         if isClosed { records.append(.closed(wallMilliseconds: lastWallMilliseconds)) }

@@ -18,14 +18,20 @@ struct StoreOption: ParsableArguments {
     /// Opens the store that is there.
     ///
     /// Throws `failed` when there is none: only `topic create` makes one.
-    func open() async throws -> StreamStore {
+    func open(_ configuration: StoreConfiguration = .init()) async throws -> StreamStore {
         try checkExists()
-        return try await StreamStore.open(at: path)
+        return try await StreamStore.open(at: path, configuration: configuration)
     }
 
     /// Opens the store, runs `body`, and closes it, whatever comes of the body.
-    func withStore<R>(mayMake: Bool = false, _ body: (StreamStore) async throws -> R) async throws -> R {
-        let store = mayMake ? try await StreamStore.open(at: path) : try await open()
+    func withStore<R>(
+        _ configuration: StoreConfiguration = .init(), mayMake: Bool = false,
+        _ body: (StreamStore) async throws -> R
+    ) async throws -> R {
+        let store =
+            mayMake
+            ? try await StreamStore.open(at: path, configuration: configuration)
+            : try await open(configuration)
         let result: R
         do {
             result = try await body(store)
@@ -48,7 +54,7 @@ struct StoreOption: ParsableArguments {
         _ body: (StreamStore) async throws -> Void
     ) async throws {
         do {
-            try await withStore(mayMake: mayMake, body)
+            try await withStore(.init(), mayMake: mayMake, body)
         } catch let error as StreamError {
             guard case .locked = error else { throw error }
             switch ControlClient.ask(path, request, members) {
@@ -65,7 +71,7 @@ struct StoreOption: ParsableArguments {
         _ body: (StreamStore) async throws -> R
     ) async throws -> R {
         do {
-            return try await withStore(body)
+            return try await withStore(.init(), body)
         } catch let error as StreamError {
             guard case .locked = error else { throw error }
             switch ControlClient.ask(path, request, members) {

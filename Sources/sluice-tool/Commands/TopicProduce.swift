@@ -42,13 +42,14 @@ struct TopicProduce: AsyncParsableCommand {
         name: [.customShort("o"), .long], parsing: .unconditional, help: "Print a receipt for each record.")
     var outputFormat: String?
 
+    @OptionGroup var disk: DiskBudgetOption
     @OptionGroup var store: StoreOption
 
     func run() async throws {
         let layout = try InputLayout(format: format, key: key, partition: partition)
         let receiptFormat = try receiptFormat()
         let interrupter = try Interrupter()
-        try await store.withStore { store in
+        try await store.withStore(disk.configuration) { store in
             let partitions = try await store.admin.describeTopic(name).partitions.count
             if let partition, !(0..<partitions).contains(partition) {
                 throw StreamError.unknownPartition(TopicPartition(topic: name, partition: partition))

@@ -1,13 +1,20 @@
-// `sluice demo`: what `make demo` runs.
+// `sluice demo input`: what `make demo` runs.
 
 #if Tool
 import ArgumentParser
 import Foundation
 import Sluice
 
-struct DemoCommand: AsyncParsableCommand {
+struct DemoCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "demo",
+        commandName: "demo", abstract: "Show what a store does: with real input, or under pressure.",
+        subcommands: [DemoInputCommand.self, DemoPressureCommand.self],
+        defaultSubcommand: DemoInputCommand.self)
+}
+
+struct DemoInputCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "input",
         abstract: "Stream real input through a store and check what comes back.",
         discussion:
             "Scripts/demo-input gets the input; `make demo` does both. The store is made anew at DIR/store.")
