@@ -13,6 +13,7 @@ extension PressureSimulation {
                 groups[index].processed += gone
             }
             if seconds >= spec.rewindsAt, !groups[index].hasRewound { rewind(index) }
+            if reads(index) <= 0 { groups[index].lastIdle = seconds }
             guard isHere(index) else { continue }
             let could = groups[index].left + reads(index) * Self.stepSeconds
             let bytes = min(Int64(could), topics[spec.topic].appended - groups[index].processed)
@@ -106,7 +107,7 @@ extension PressureSimulation {
             .min()
         }
         var input = PressureInput(nowNanoseconds: now, disk: disk, commitSeconds: trace.commitSeconds)
-        input.hasWaiters = gates.hasHeldUp
+        input.hasWaiters = gates.hasHeldUp || hasRefused
         for topic in topics.indices {
             var observed = TopicObservation(appendedBytes: topics[topic].appended, settings: trace.settings)
             observed.storedBytes = topics[topic].stored
@@ -128,7 +129,9 @@ extension PressureSimulation {
         var group = GroupObservation(
             name: spec.name, uncommittedBytes: end - groups[index].committed, hasMembers: isHere(index))
         if spec.tells, isHere(index) { group.unprocessedBytes = end - groups[index].processed }
-        if !spec.tells, spec.isServed { group.unfetchedBytes = end - groups[index].processed }
+        if !spec.tells, spec.isServed {
+            group.unfetchedBytes = max(0, end - groups[index].processed - spec.heldBytes)
+        }
         return group
     }
 }

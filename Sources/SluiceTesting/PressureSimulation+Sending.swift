@@ -19,16 +19,20 @@ extension PressureSimulation {
         }
         // Under `buffer` the queue goes on while the producer waits.
         if result.sent[index] > sentBefore { producer.stalledSince = nil }
-        let isWaiting = producer.wants >= Double(spec.batchBytes) && isDrained(spec.topic)
+        let isWaiting = producer.wants >= Double(spec.batchBytes) && isDrained
         if isWaiting, let since = producer.stalledSince {
             producer.longestStall = max(producer.longestStall, now - since)
         }
         producer.stalledSince = isWaiting ? producer.stalledSince ?? now : nil
     }
 
-    /// Whether all groups of a topic read. Else it is right that producers stand still.
-    private func isDrained(_ topic: Int) -> Bool {
-        groups.indices.allSatisfy { trace.groups[$0].topic != topic || reads($0) > 0 }
+    /// Whether all groups read, and have long enough for their commits to show it. Else it is right that
+    /// producers stand still.
+    private var isDrained: Bool {
+        groups.indices.allSatisfy { index in
+            let spec = trace.groups[index]
+            return seconds - groups[index].lastIdle > (spec.tells ? 0.3 : 2 * spec.commitSeconds)
+        }
     }
 
     /// One batch: true when it was accepted.
@@ -50,6 +54,7 @@ extension PressureSimulation {
                 gates.settle(producer.gate, paid: paid, bytes: 0, now: now)
                 producer.waitsUntil = now + 100_000_000
                 result.refused += 1
+                hasRefused = true
                 return false
             }
             if gates.isPaced(producer.gate) || !producer.queue.isEmpty {
@@ -92,8 +97,8 @@ extension PressureSimulation {
 }
 
 extension PressureOutput {
-    /// Whether anything is above its soft mark.
+    /// Whether anything is above its soft mark; of the disk, what the law counts or what it has.
     var isAboveSoft: Bool {
-        ([disk] + topics.values).contains { $0.waitingBytes > $0.softBytes }
+        relieves || ([disk] + topics.values).contains { $0.waitingBytes > $0.softBytes }
     }
 }

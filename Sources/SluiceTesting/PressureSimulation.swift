@@ -1,9 +1,9 @@
 // Back pressure on a virtual clock: the controller and the gates that ship, in front of a log that is made of
 // counters.
 //
-// Time goes on in steps of 10 ms. In each, groups read and commit; segments are rolled, and freed as retention
-// says; the controller is asked when it wanted to be; producers begin as many batches as they have to send and
-// their gates let them.
+// Time goes on in steps of 10 ms. In each, groups read and commit; segments are rolled, and freed as
+// retention says; the controller is asked when it wanted to be; producers begin as many batches as they have
+// to send and their gates let them.
 //
 // What is modelled: that a batch is refused above H − R; that a segment goes as a whole; that what is
 // processed frees nothing before it is committed; that a group's commits come late, and that between them its
@@ -65,6 +65,8 @@ package struct PressureSimulation: Sendable {
         /// Of a byte, what it could have read.
         var left = 0.0
         var hasRewound = false
+        /// When it last could not read.
+        var lastIdle = -Double.infinity
         /// Read once or more, and passed over because it was gone.
         var consumed: Int64 = 0
         var skipped: Int64 = 0
@@ -183,9 +185,11 @@ package struct PressureSimulation: Sendable {
     private mutating func control() {
         let isDue = nextStepAt.map { now >= $0 } ?? false
         // Whoever has to wait asks for a look.
-        let isWanted = gates.hasHeldUp && now >= lastLook + Int64(PressureController.tickSeconds * 1e9)
+        let isWanted =
+            (gates.hasHeldUp || hasRefused) && now >= lastLook + Int64(PressureController.tickSeconds * 1e9)
         guard isDue || isWanted || admittedSinceLook >= output?.lookAfterBytes ?? 0 else { return }
         lastLook = now
+        defer { hasRefused = false }
         let observation = observation
         let output = controller.step(observation)
         compare(observation, output)
@@ -201,6 +205,8 @@ package struct PressureSimulation: Sendable {
         }
     }
     private var lastLook: Int64 = 0
+    /// Since the last look, for the disk.
+    var hasRefused = false
 
     /// From now on another controller, made from the snapshot of this one, is asked as well.
     package mutating func restart() {

@@ -30,6 +30,8 @@ package struct PressureTrace: Sendable {
         package var tells = true
         /// What was handed out to its members is known, when they do not tell.
         package var isServed = true
+        /// What its members have in hand besides, bytes.
+        package var heldBytes: Int64 = 0
         /// It has no members between these moments.
         package var leavesAt = Double.infinity
         package var returnsAt = Double.infinity

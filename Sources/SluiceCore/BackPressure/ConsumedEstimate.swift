@@ -1,7 +1,7 @@
 // Where a group has come to, between two of its commits.
 //
-// Kafka's clients commit every five seconds. Taken as they come, the commits of a steady reader are steps, and
-// a controller that follows them swings by their height. So the place is known from what members in this
+// Kafka's clients commit every five seconds. Taken as they come, the commits of a steady reader are steps,
+// and a controller that follows them swings by their height. So the place is known from what members in this
 // process have returned for; else from what was handed out, less what the members held of it at the last
 // commit; else it goes on at the rate of the last commits. When the next is late, it goes back to the last.
 //

@@ -39,6 +39,19 @@ package struct PressureController: Sendable {
         var fastest = 0.0
         var lastAppended: Double?
         var target = PressureTarget()
+        /// How long retention has been at work, and what has stayed in spite of it that is freeable.
+        var reliefSeconds = 0.0
+        var heldBytes = 0.0
+
+        /// Takes note of what cannot be freed yet though nobody needs it: its segment is not read to the end,
+        /// or what was read is not committed. Members get a second to commit.
+        mutating func hold(_ bytes: Double, isRelieving: Bool, seconds: Double) {
+            reliefSeconds = isRelieving ? reliefSeconds + seconds : 0
+            heldBytes /= 1 + seconds / Self.memorySeconds
+            if reliefSeconds > 1 { heldBytes = max(heldBytes, bytes) }
+        }
+
+        private static let memorySeconds = 60.0
     }
 
     struct TopicState: Hashable, Sendable {
@@ -61,7 +74,8 @@ package struct PressureController: Sendable {
 
     /// Decides from what was measured. To be called in the order of time.
     package mutating func step(_ input: PressureInput) -> PressureOutput {
-        let seconds = lastStep.map { max(0, Double(input.nowNanoseconds - $0) / 1e9) } ?? 0
+        let input = input.bounded
+        let seconds = lastStep.map { Self.seconds(from: $0, to: input.nowNanoseconds) } ?? 0
         lastStep = input.nowNanoseconds
         topics = topics.filter { input.topics[$0.key] != nil }
         var rulings: [String: PressureRuling] = [:]
@@ -83,6 +97,12 @@ package struct PressureController: Sendable {
         return output
     }
 
+    /// 0 when the clock goes back.
+    private static func seconds(from start: Int64, to end: Int64) -> Double {
+        let (nanoseconds, isOver) = end.subtractingReportingOverflow(start)
+        return end <= start ? 0 : isOver ? 1e9 : Double(nanoseconds) / 1e9
+    }
+
     // MARK: The disk
 
     /// What of a topic need not stay: by its retention, by where its groups are, by its policy.
@@ -100,11 +120,18 @@ package struct PressureController: Sendable {
     ) -> PressureRuling {
         let observed = input.disk
         let appended = Double(observed.appendedBytes)
-        let x = Double(max(0, observed.usedBytes + observed.reservedBytes - freeable))
-        disk.plant.observe(appended: appended, waiting: x, intervalSeconds: 0, seconds: seconds)
+        let hard = observed.hardBytes
+        let used = Double(observed.usedBytes + observed.reservedBytes)
+        let x = max(0, used - Double(freeable))
+        // On a small disk a drain that has stopped is noticed sooner.
+        let expected = disk.plant.referenceBytesPerSecond(floor: 1)
+        let window = min(
+            max(Self.windowShare * hard / expected, 3 * Self.tickSeconds), PressurePlant.longestDrainSeconds)
+        disk.plant.observe(
+            appended: appended, waiting: x, intervalSeconds: 0, seconds: seconds, drainSeconds: window)
         disk.admitted.add(bytes: appended - (disk.lastAppended ?? appended), seconds: seconds)
         disk.lastAppended = appended
-        disk.fastest = max(disk.fastest, disk.admitted.bytesPerSecondFromRest)
+        disk.fastest = Self.fastest(disk.fastest, disk.admitted, seconds)
         // The topics' bounds are of rates; the store's are the widest of them.
         let settings = input.topics.values.map(\.settings)
         let floor = settings.map(\.floorRate).max() ?? PressureSettings().floorRate
@@ -113,23 +140,43 @@ package struct PressureController: Sendable {
         let bounds = RateBounds(
             minimum: settings.map(\.leastRate).max() ?? PressureSettings().leastRate,
             maximum: 2 * max(disk.fastest, drain, floor))
-        let hard = observed.hardBytes
         // Room for what comes before the law is felt, or, when the drain stops, while it is still fed
-        // forward; and for what waits for its segment to be complete.
+        // forward; and for what waits for its segment to be complete, or for a commit.
         let late = bounds.maximum * (deadTime + Self.tickSeconds)
-        let stopped = disk.plant.referenceBytesPerSecond(floor: 0) * PressurePlant.drainSeconds / 2.718
-        let margin = max(late, stopped) + 2 * Double(observed.segmentBytes)
+        let stopped = PressureLaw.overshoot(
+            drainBytesPerSecond: expected, drainSeconds: window,
+            gain: PressureLaw.gain(deadTimeSeconds: deadTime))
+        let margin = max(late, stopped) + 2 * max(Double(observed.segmentBytes), disk.heldBytes)
         disk.target.move(
             to: max(hard - margin, hard / 2), waiting: x, drain: max(drain, bounds.minimum), seconds: seconds)
         // The budget itself may shrink at once.
         disk.target.bytes = min(disk.target.bytes, hard)
         let marks = PressureMarks(targetBytes: disk.target.bytes)
+        disk.hold(used - x, isRelieving: used > marks.softBytes, seconds: seconds)
         let isDraining =
             disk.plant.isDraining(intervalSeconds: 0)
             || (observed.nextExpirySeconds ?? .infinity) < PressurePlant.stillLimitSeconds
-        return ruling(
+        var ruling = ruling(
             .disk, waiting: x, marks, hard: hard, drain: drain, deadTime: deadTime, bounds,
             isDraining: isDraining, nextRelief: observed.nextExpirySeconds)
+        // The law leads x to its target; what is left below H goes evenly until held bytes are freed.
+        if used > marks.softBytes {
+            let wait = max(deadTime / PressureLaw.gainTimesDeadTime, disk.heldBytes / max(expected, 1))
+            let glide = max((hard - used) / wait, bounds.minimum)
+            if glide < ruling.rate ?? .infinity {
+                ruling.rate = glide
+                if ruling.regime == .open { ruling.regime = .draining }
+            }
+        }
+        return ruling
+    }
+
+    /// τ of the disk: it drains this part of H at most in the meantime.
+    private static let windowShare = 0.1
+
+    /// The greatest of a rate, which is forgotten in hours.
+    private static func fastest(_ before: Double, _ now: RateAverage, _ seconds: Double) -> Double {
+        max(before / (1 + seconds / 3_600), now.bytesPerSecondFromRest)
     }
 
     private func diskFullSeconds(_ ruling: PressureRuling) -> Double? {
@@ -152,7 +199,7 @@ package struct PressureController: Sendable {
         let appended = Double(topic.appendedBytes)
         state.admitted.add(bytes: appended - (state.lastAppended ?? appended), seconds: seconds)
         state.lastAppended = appended
-        state.fastest = max(state.fastest, state.admitted.bytesPerSecondFromRest)
+        state.fastest = Self.fastest(state.fastest, state.admitted, seconds)
         let names = Set(topic.groups.map(\.name))
         state.groups = state.groups.filter { names.contains($0.key) }
         var standings: [GroupStanding] = []

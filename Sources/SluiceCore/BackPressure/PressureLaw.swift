@@ -65,6 +65,14 @@ enum PressureLaw {
         return law / blend
     }
 
+    /// How far x goes beyond X* when the drain stops and is still fed forward, bytes.
+    ///
+    /// - Source: x' = μ·e^(−t/τ) − k·x has the greatest value μτ·a^(a/(1−a)), with a = kτ. This is a bound of it
+    ///   for a up to 1, exact at 0 and 1.
+    static func overshoot(drainBytesPerSecond: Double, drainSeconds: Double, gain: Double) -> Double {
+        drainBytesPerSecond * drainSeconds / (1 + 1.72 * gain * drainSeconds)
+    }
+
     /// The part of S … X* in which the law comes into force.
     static let blendShare = 0.25
 }

@@ -84,8 +84,8 @@ struct PressureTarget: Hashable, Sendable {
     /// 0: not known yet.
     var bytes = 0.0
 
-    /// Lets the target follow: at once while nobody feels it, else slowly, since producers are faster or slower
-    /// than what drains by as much as it moves.
+    /// Lets the target follow: at once while nobody feels it, else slowly, since producers are faster or
+    /// slower than what drains by as much as it moves.
     mutating func move(to wanted: Double, waiting x: Double, drain: Double, seconds: Double) {
         let isFelt = x > PressureMarks.softShare * min(bytes, wanted)
         guard bytes > 0, isFelt else { return bytes = wanted }

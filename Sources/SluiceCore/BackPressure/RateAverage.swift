@@ -1,7 +1,7 @@
 // The mean of a rate, in bytes per second, over about the last so many seconds.
 //
-// (1) Without a start-up bias: after the first update it is that update's rate, not a fraction of it. (2) What
-// is added is never lost: negative amounts, which correct an estimate, count like others. (3) Plain numbers;
+// (1) Without a start-up bias: after the first update it is that update's rate, not a fraction of it. (2)
+// What is added is never lost: negative amounts, which correct an estimate, count like others. (3) Plain numbers;
 // the time between two updates is a parameter.
 
 import SluiceLog
