@@ -7,8 +7,8 @@
 //
 // What is modelled: that a batch is refused above H − R; that a segment goes as a whole; that what is
 // processed frees nothing before it is committed; that a group's commits come late, and that between them its
-// place is told (in this process) or not (on a wire). What is not: the time that I/O takes, beyond a constant;
-// that a batch is filled over some time.
+// place is told (in this process) or seen by what was handed out (on a wire). What is not: the time that I/O
+// takes, beyond a constant; that a batch is filled over some time; partitions.
 
 package import SluiceCore
 
@@ -210,10 +210,11 @@ package struct PressureSimulation: Sendable {
 
     /// From now on another controller, made from the snapshot of this one, is asked as well.
     package mutating func restart() {
+        let observation = observation
+        _ = controller.step(observation)
         restarted = try? PressureController(snapshot: controller.snapshot)
         if restarted == nil { result.differences += 1 }
-        // It looks at once, and the other knows this look already.
-        let observation = observation
+        // The first look of the new one is the last of the old one: for neither has time gone by.
         compare(observation, controller.step(observation))
     }
 

@@ -1,5 +1,5 @@
-// A trace that a seed draws, swarm style: each peculiarity is in some of the traces, so that each is also seen
-// without the others.
+// A trace that a seed draws, swarm style: each peculiarity is in some of the traces, so that each is also
+// seen without the others.
 
 import SluiceCore
 

@@ -5,8 +5,8 @@
 //   a group: name · estimate, plant · caught up u8 · silent seconds · X*
 //
 // Numbers are the bits of IEEE 754 doubles, big-endian. Valid if and only if all of it can be read and
-// nothing is left; else it is as if there were none. (1) Rebuildable: without it the controller learns anew. (2) A
-// controller that was made from the snapshot of another says at the same look what the other says.
+// nothing is left; else it is as if there were none. (1) Rebuildable: without it the controller learns anew.
+// (2) A controller that was made from the snapshot of another says at the same look what the other says.
 
 package import SluiceLog
 

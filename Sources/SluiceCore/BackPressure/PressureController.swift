@@ -123,12 +123,9 @@ package struct PressureController: Sendable {
         let hard = observed.hardBytes
         let used = Double(observed.usedBytes + observed.reservedBytes)
         let x = max(0, used - Double(freeable))
-        // On a small disk a drain that has stopped is noticed sooner.
-        let expected = disk.plant.referenceBytesPerSecond(floor: 1)
-        let window = min(
-            max(Self.windowShare * hard / expected, 3 * Self.tickSeconds), PressurePlant.longestDrainSeconds)
         disk.plant.observe(
-            appended: appended, waiting: x, intervalSeconds: 0, seconds: seconds, drainSeconds: window)
+            appended: appended, waiting: x, intervalSeconds: 0, seconds: seconds,
+            drainSeconds: drainSeconds(hard))
         disk.admitted.add(bytes: appended - (disk.lastAppended ?? appended), seconds: seconds)
         disk.lastAppended = appended
         disk.fastest = Self.fastest(disk.fastest, disk.admitted, seconds)
@@ -143,8 +140,9 @@ package struct PressureController: Sendable {
         // Room for what comes before the law is felt, or, when the drain stops, while it is still fed
         // forward; and for what waits for its segment to be complete, or for a commit.
         let late = bounds.maximum * (deadTime + Self.tickSeconds)
+        let expected = disk.plant.referenceBytesPerSecond(floor: 1)
         let stopped = PressureLaw.overshoot(
-            drainBytesPerSecond: expected, drainSeconds: window,
+            drainBytesPerSecond: expected, drainSeconds: drainSeconds(hard),
             gain: PressureLaw.gain(deadTimeSeconds: deadTime))
         let margin = max(late, stopped) + 2 * max(Double(observed.segmentBytes), disk.heldBytes)
         disk.target.move(
@@ -171,8 +169,14 @@ package struct PressureController: Sendable {
         return ruling
     }
 
-    /// τ of the disk: it drains this part of H at most in the meantime.
-    private static let windowShare = 0.1
+    /// τ: on a small disk a drain that has stopped has to be noticed sooner.
+    private func drainSeconds(_ hard: Double) -> Double {
+        let seconds = Self.drainShare * hard / disk.plant.referenceBytesPerSecond(floor: 1)
+        return min(max(seconds, 3 * Self.tickSeconds), PressurePlant.longestDrainSeconds)
+    }
+
+    /// The part of H that is drained in τ at most.
+    private static let drainShare = 0.1
 
     /// The greatest of a rate, which is forgotten in hours.
     private static func fastest(_ before: Double, _ now: RateAverage, _ seconds: Double) -> Double {

@@ -151,7 +151,8 @@ package struct ProducerGates: Sendable {
         guard let rate = rate(of: id) else { return .admit(paid: gate.expected) }
         if case .buffer(let milliseconds) = gate.policy {
             let room = max(rate * Double(milliseconds) / 1000, Gate.batchBytes)
-            if Double(queued) + gate.expected <= room { return .admit(paid: 0) }
+            // One batch is taken however large it is: it could never begin else.
+            if queued == 0 || Double(queued) + gate.expected <= room { return .admit(paid: 0) }
             gate.wasBlocked = true
             hasHeldUp = true
             return .wait(nanoseconds: nanoseconds(Double(queued) + gate.expected - room, rate, gate.topic))
@@ -215,7 +216,7 @@ package struct ProducerGates: Sendable {
 
     private static func fill(_ gate: inout Gate, _ rate: Double?, _ now: Int64) {
         let seconds = Double(max(0, now - gate.filledAt)) / 1e9
-        gate.filledAt = now
+        gate.filledAt = max(gate.filledAt, now)
         guard let rate else {
             gate.bucket = Gate.batchBytes
             return
