@@ -80,13 +80,24 @@ import Testing
 
     @Test func `a group that is set back says so, once`() {
         var estimate = ConsumedEstimate()
-        var isBack: [Bool] = []
+        var back: [Double] = []
         for place in [900.0, 100, 100, 200] {
-            isBack.append(
+            back.append(
                 estimate.observe(committed: place, processed: nil, fetched: place, end: 1_000, seconds: 1))
             #expect(estimate.place == place)
         }
-        #expect(isBack == [false, true, false, false])
+        #expect(back == [0, 800, 0, 0])
+    }
+
+    @Test func `without a commit a step back is seen too, but not that nobody tells any more`() {
+        var estimate = ConsumedEstimate()
+        var back: [Double] = []
+        for processed in [500, 800, 300, nil, 0] as [Double?] {
+            back.append(
+                estimate.observe(
+                    committed: 0, processed: processed, fetched: nil, end: 1_000, seconds: 1))
+        }
+        #expect(back == [0, 0, 500, 0, 0])
     }
 
     @Test func `with nothing to consume no commit is missed`() {

@@ -197,6 +197,19 @@ import Testing
         #expect(standing(bench.run(seconds: 30, append: 0, consume: 100e6)) == .gates)
     }
 
+    @Test func `a rebalance that repeats a little changes neither who gates nor the rate`() throws {
+        var bench = Bench()
+        bench.run(seconds: 20, append: 40e6, consume: 100e6)
+        bench.run(seconds: 60, append: 60e6, consume: 40e6)
+        let before = try #require(bench.look().topics["t"])
+        bench.processed -= 20_000_000
+        bench.committed = bench.processed
+        let after = try #require(bench.look().topics["t"])
+        #expect(standing(bench.look()) == .gates)
+        #expect(after.drainBytesPerSecond > 0.9 * before.drainBytesPerSecond)
+        #expect(after.waitingBytes == before.waitingBytes + 20_000_000)
+    }
+
     @Test func `a seek forward is forgotten in a few windows`() throws {
         var bench = Bench()
         bench.run(seconds: 60, append: 30e6, consume: 20e6)

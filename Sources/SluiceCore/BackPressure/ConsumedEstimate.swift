@@ -36,15 +36,15 @@ struct ConsumedEstimate: Hashable, Sendable {
     ///   - fetched: what has been handed out to members; nil when nobody knows.
     ///   - end: of the log.
     ///   - seconds: since the last call.
-    /// - Returns: whether the group was set back: it has to catch up anew.
+    /// - Returns: by how much the group was set back: its commit, or where it was seen.
     @discardableResult
     mutating func observe(
         committed now: Double, processed: Double?, fetched: Double?, end: Double, seconds: Double
-    ) -> Bool {
-        let isBack = committed.map { now < $0 } ?? false
+    ) -> Double {
+        let back = committed.map { max(0, $0 - now) } ?? 0
         // While there is nothing to be consumed there is nothing to commit either.
         age = end > (committed ?? now) ? age + seconds : 0
-        if isBack {
+        if back > 0 {
             (age, rate, held) = (0, 0, 0)
         } else if let before = committed, now > before, age > 0 {
             let interval = min(age, Self.longestIntervalSeconds)
@@ -54,11 +54,13 @@ struct ConsumedEstimate: Hashable, Sendable {
             age = 0
         }
         committed = now
+        let wasSeen = isSeen
         isSeen = processed != nil || fetched != nil
+        let before = place
         let guess =
             processed ?? fetched.map { now + max(0, $0 - held - now) * trust } ?? now + rate * age * trust
         place = min(max(guess, now), end)
-        return isBack
+        return wasSeen && isSeen ? max(0, before - place) : back
     }
 
     private static let longestIntervalSeconds = 60.0

@@ -1,7 +1,8 @@
 // Something that fills and drains: what is waiting in it, how fast it drains, whether it still does.
 //
-// (1) What was drained is what was appended less what the waiting bytes grew by: no event is needed, and over
-// time the sum is exact. (2) Seconds and bytes; moments are differences that the caller gives.
+// (1) What was drained is what was appended less what the waiting bytes grew by: no event is needed but that a
+// group was set back, and over time the sum is exact. (2) Seconds and bytes; moments are differences that the
+// caller gives.
 
 import SluiceLog
 
@@ -30,14 +31,16 @@ struct PressurePlant: Hashable, Sendable {
 
     /// Takes note of the counter of all that was appended, and of what is waiting of it.
     ///
-    /// - Parameter drainSeconds: τ, over how long μ̂ is averaged.
+    /// - Parameters:
+    ///   - returned: what is waiting again though it had been drained: a group was set back.
+    ///   - drainSeconds: τ, over how long μ̂ is averaged.
     mutating func observe(
-        appended: Double, waiting: Double, intervalSeconds: Double, seconds: Double,
+        appended: Double, waiting: Double, returned: Double = 0, intervalSeconds: Double, seconds: Double,
         drainSeconds: Double = Self.longestDrainSeconds
     ) {
         defer { last = Level(appended: appended, waiting: waiting) }
         guard let last, seconds > 0 else { return }
-        let drained = (appended - last.appended) - (waiting - last.waiting)
+        let drained = (appended - last.appended) - (waiting - last.waiting) + returned
         drain.windowSeconds = drainSeconds
         recent.windowSeconds = max(3 * Self.longestDrainSeconds, 3 * intervalSeconds)
         drain.add(bytes: drained, seconds: seconds)
