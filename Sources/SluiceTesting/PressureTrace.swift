@@ -4,6 +4,9 @@ package import SluiceCore
 
 /// The circumstances of one run. Everything is drawn, or written down, before it begins.
 package struct PressureTrace: Sendable {
+    /// Bytes per second from each moment on; seconds.
+    package typealias Steps = [(from: Double, bytesPerSecond: Double)]
+
     /// A program that sends.
     package struct Producer: Sendable {
         package var topic = 0
@@ -11,8 +14,8 @@ package struct PressureTrace: Sendable {
         package var policy = PressurePolicy.throttle
         /// Bytes of a batch, as stored.
         package var batchBytes = 65_536
-        /// Bytes per second that it would like to send, from each moment on; seconds.
-        package var offered: [(from: Double, bytesPerSecond: Double)]
+        /// What it would like to send.
+        package var offered: Steps
         package init(offered: Double) { self.offered = [(0, offered)] }
     }
 
@@ -20,16 +23,23 @@ package struct PressureTrace: Sendable {
     package struct Group: Sendable {
         package var topic = 0
         package var name = "group"
-        /// Bytes per second that it can read, from each moment on; seconds.
-        package var drain: [(from: Double, bytesPerSecond: Double)]
+        /// What it can read.
+        package var drain: Steps
         package var commitSeconds = 5.0
         /// Its members are in this process: where they are is known between commits.
         package var tells = true
-        /// Whether it has members at a moment; it reads then.
+        /// What was handed out to its members is known, when they do not tell.
+        package var isServed = true
+        /// What its members have in hand besides, bytes.
+        package var heldBytes: Int64 = 0
+        /// It has no members between these moments.
         package var leavesAt = Double.infinity
+        package var returnsAt = Double.infinity
         /// Bytes of the log before the run that it has not read.
         package var history = 0.0
-        package init(drain: [(from: Double, bytesPerSecond: Double)]) { self.drain = drain }
+        /// It seeks back, to the oldest record that there is, and commits that.
+        package var rewindsAt = Double.infinity
+        package init(drain: Steps) { self.drain = drain }
     }
 
     /// What lets segments go.
@@ -47,6 +57,8 @@ package struct PressureTrace: Sendable {
     package var exemptBytes: Int64 = 0
     package var segmentBytes: Int64 = 4 << 20
     package var settings = PressureSettings()
+    /// Under drop-oldest, records that are younger stay; seconds.
+    package var promiseSeconds = 0.0
     /// How long a commit to the log takes, seconds.
     package var commitSeconds = 0.002
     /// Jumps of the wall clock, seconds, which ages of records are counted by.
@@ -66,7 +78,7 @@ package struct PressureTrace: Sendable {
     }
 }
 
-/// A value of a list of steps at a moment.
-func value(of steps: [(from: Double, bytesPerSecond: Double)], at time: Double) -> Double {
-    steps.last { $0.from <= time }?.bytesPerSecond ?? 0
+extension PressureTrace.Steps {
+    /// The value at a moment; 0 before the first.
+    func value(at time: Double) -> Double { last { $0.from <= time }?.bytesPerSecond ?? 0 }
 }

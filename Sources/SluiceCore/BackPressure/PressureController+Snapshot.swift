@@ -1,12 +1,12 @@
 // What of the controller outlives the process: averages, silence, and who has caught up.
 //
-//   version u8 = 1 · disk: plant, admitted, fastest, X* · count u32 · topics
+//   version u8 = 1 · disk: plant, admitted, fastest, X*, relief seconds, held · count u32 · topics
 //   a topic: name · admitted, fastest · count u32 · groups
 //   a group: name · estimate, plant · caught up u8 · silent seconds · X*
 //
-// Numbers are the bits of IEEE 754 doubles, big-endian. Valid if and only if all of it can be read and nothing
-// is left; else it is as if there were none. (1) Rebuildable: without it the controller learns anew. (2) A
-// controller that was made from the snapshot of another says at the same look what the other says.
+// Numbers are the bits of IEEE 754 doubles, big-endian. Valid if and only if all of it can be read and
+// nothing is left; else it is as if there were none. (1) Rebuildable: without it the controller learns anew.
+// (2) A controller that was made from the snapshot of another says at the same look what the other says.
 
 package import SluiceLog
 
@@ -23,6 +23,8 @@ extension PressureController {
         disk.admitted.encode(into: &writer)
         writer.put(disk.fastest.bitPattern)
         writer.put(disk.target.bytes.bitPattern)
+        writer.put(disk.reliefSeconds.bitPattern)
+        writer.put(disk.heldBytes.bitPattern)
         let kept = topics.filter { !$0.value.groups.isEmpty }.sorted { $0.key < $1.key }
         writer.put(kept.prefix(Self.snapshotLimit)) { writer, entry in
             writer.put(entry.key)
@@ -53,11 +55,13 @@ extension PressureController {
         try disk.admitted.decode(from: &reader)
         disk.fastest = max(0, try reader.finite())
         disk.target.bytes = max(0, try reader.finite())
+        disk.reliefSeconds = max(0, try reader.finite())
+        disk.heldBytes = max(0, try reader.finite())
         let read = try reader.array(minimumBytes: 32) { reader throws(MalformedRecord) in
             let name = try reader.string()
             var topic = TopicState()
             try topic.admitted.decode(from: &reader)
-            topic.fastest = try reader.finite()
+            topic.fastest = max(0, try reader.finite())
             let groups = try reader.array(minimumBytes: 32) { reader throws(MalformedRecord) in
                 let name = try reader.string()
                 var group = GroupState()

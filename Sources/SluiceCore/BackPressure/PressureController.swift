@@ -12,14 +12,17 @@
 //
 // The order of relief: at S of the disk retention frees what it may; above S the law slows producers; at X*,
 // when nothing drains, the topic's policy decides; at H an append is refused, by the volume and whatever is
-// said here.
+// said here. The law leads x, what is needed, to its target; the disk holds U, which is more by what is read and
+// not committed, or shares a segment with what is not read. So above S what is left below H is besides given
+// out evenly over the time that such bytes are held.
 //
 // (1) `step` is the only verb; it takes the time and what was measured, and reads no clock. (2) A group gates
-// once it has come within S of the end, and again after it was set back; before, it replays history and holds
-// nobody up. (3) A group without members and commits for T_abandon gates no more. Its silence is counted
-// here, by the monotonic clock: a wall clock that jumps abandons nobody. (4) Nothing is latched but what
-// outlives the process in the snapshot: averages, silence, who has caught up. (5) The gain, per second, is as
-// high as the measured dead time allows, and no higher: see PressureLaw.
+// once it has come within S of the end, and again after it was set back by more than X* − S; before, it
+// replays history and holds nobody up. (3) A group without members and commits for T_abandon gates no more.
+// Its silence is counted here, by the monotonic clock: a wall clock that jumps abandons nobody. (4) Nothing is
+// latched but what outlives the process in the snapshot: averages, silence, who has caught up, the fastest
+// rate, which is forgotten in hours. (5) The gain, per second, is as high as the measured dead time allows, and
+// no higher: see PressureLaw. (6) Whatever is observed, it never traps and says nothing that is no number.
 //
 // Bytes, seconds and bytes per second throughout; nanoseconds are the caller's clock.
 
@@ -39,6 +42,19 @@ package struct PressureController: Sendable {
         var fastest = 0.0
         var lastAppended: Double?
         var target = PressureTarget()
+        /// How long retention has been at work, and what has stayed in spite of it that is freeable.
+        var reliefSeconds = 0.0
+        var heldBytes = 0.0
+
+        /// Takes note of what cannot be freed yet though nobody needs it: its segment is not read to the end,
+        /// or what was read is not committed. Members get a second to commit.
+        mutating func hold(_ bytes: Double, isRelieving: Bool, seconds: Double) {
+            reliefSeconds = isRelieving ? reliefSeconds + seconds : 0
+            heldBytes /= 1 + seconds / Self.memorySeconds
+            if reliefSeconds > 1 { heldBytes = max(heldBytes, bytes) }
+        }
+
+        private static let memorySeconds = 60.0
     }
 
     struct TopicState: Hashable, Sendable {
@@ -61,7 +77,8 @@ package struct PressureController: Sendable {
 
     /// Decides from what was measured. To be called in the order of time.
     package mutating func step(_ input: PressureInput) -> PressureOutput {
-        let seconds = lastStep.map { max(0, Double(input.nowNanoseconds - $0) / 1e9) } ?? 0
+        let input = input.bounded
+        let seconds = lastStep.map { Self.seconds(from: $0, to: input.nowNanoseconds) } ?? 0
         lastStep = input.nowNanoseconds
         topics = topics.filter { input.topics[$0.key] != nil }
         var rulings: [String: PressureRuling] = [:]
@@ -83,6 +100,12 @@ package struct PressureController: Sendable {
         return output
     }
 
+    /// 0 when the clock goes back.
+    private static func seconds(from start: Int64, to end: Int64) -> Double {
+        let (nanoseconds, isOver) = end.subtractingReportingOverflow(start)
+        return end <= start ? 0 : isOver ? 1e9 : Double(nanoseconds) / 1e9
+    }
+
     // MARK: The disk
 
     /// What of a topic need not stay: by its retention, by where its groups are, by its policy.
@@ -100,11 +123,15 @@ package struct PressureController: Sendable {
     ) -> PressureRuling {
         let observed = input.disk
         let appended = Double(observed.appendedBytes)
-        let x = Double(max(0, observed.usedBytes + observed.reservedBytes - freeable))
-        disk.plant.observe(appended: appended, waiting: x, intervalSeconds: 0, seconds: seconds)
+        let hard = observed.hardBytes
+        let used = Double(observed.usedBytes + observed.reservedBytes)
+        let x = max(0, used - Double(freeable))
+        disk.plant.observe(
+            appended: appended, waiting: x, intervalSeconds: 0, seconds: seconds,
+            drainSeconds: drainSeconds(hard))
         disk.admitted.add(bytes: appended - (disk.lastAppended ?? appended), seconds: seconds)
         disk.lastAppended = appended
-        disk.fastest = max(disk.fastest, disk.admitted.bytesPerSecondFromRest)
+        disk.fastest = Self.fastest(disk.fastest, disk.admitted, seconds)
         // The topics' bounds are of rates; the store's are the widest of them.
         let settings = input.topics.values.map(\.settings)
         let floor = settings.map(\.floorRate).max() ?? PressureSettings().floorRate
@@ -113,23 +140,50 @@ package struct PressureController: Sendable {
         let bounds = RateBounds(
             minimum: settings.map(\.leastRate).max() ?? PressureSettings().leastRate,
             maximum: 2 * max(disk.fastest, drain, floor))
-        let hard = observed.hardBytes
         // Room for what comes before the law is felt, or, when the drain stops, while it is still fed
-        // forward; and for what waits for its segment to be complete.
+        // forward; and for what waits for its segment to be complete, or for a commit.
         let late = bounds.maximum * (deadTime + Self.tickSeconds)
-        let stopped = disk.plant.referenceBytesPerSecond(floor: 0) * PressurePlant.drainSeconds / 2.718
-        let margin = max(late, stopped) + 2 * Double(observed.segmentBytes)
+        let expected = disk.plant.referenceBytesPerSecond(floor: 1)
+        let stopped = PressureLaw.overshoot(
+            drainBytesPerSecond: expected, drainSeconds: drainSeconds(hard),
+            gain: PressureLaw.gain(deadTimeSeconds: deadTime))
+        let margin = max(late, stopped) + 2 * max(Double(observed.segmentBytes), disk.heldBytes)
         disk.target.move(
             to: max(hard - margin, hard / 2), waiting: x, drain: max(drain, bounds.minimum), seconds: seconds)
         // The budget itself may shrink at once.
         disk.target.bytes = min(disk.target.bytes, hard)
         let marks = PressureMarks(targetBytes: disk.target.bytes)
+        disk.hold(used - x, isRelieving: used > marks.softBytes, seconds: seconds)
         let isDraining =
             disk.plant.isDraining(intervalSeconds: 0)
             || (observed.nextExpirySeconds ?? .infinity) < PressurePlant.stillLimitSeconds
-        return ruling(
+        var ruling = ruling(
             .disk, waiting: x, marks, hard: hard, drain: drain, deadTime: deadTime, bounds,
             isDraining: isDraining, nextRelief: observed.nextExpirySeconds)
+        // The law leads x to its target; what is left below H goes evenly until held bytes are freed.
+        if used > marks.softBytes {
+            let wait = max(deadTime / PressureLaw.gainTimesDeadTime, disk.heldBytes / max(expected, 1))
+            let glide = max((hard - used) / wait, bounds.minimum)
+            if glide < ruling.rate ?? .infinity {
+                ruling.rate = glide
+                if ruling.regime == .open { ruling.regime = .draining }
+            }
+        }
+        return ruling
+    }
+
+    /// τ: on a small disk a drain that has stopped has to be noticed sooner.
+    private func drainSeconds(_ hard: Double) -> Double {
+        let seconds = Self.drainShare * hard / disk.plant.referenceBytesPerSecond(floor: 1)
+        return min(max(seconds, 3 * Self.tickSeconds), PressurePlant.longestDrainSeconds)
+    }
+
+    /// The part of H that is drained in τ at most.
+    private static let drainShare = 0.1
+
+    /// The greatest of a rate, which is forgotten in hours.
+    private static func fastest(_ before: Double, _ now: RateAverage, _ seconds: Double) -> Double {
+        max(before / (1 + seconds / 3_600), now.bytesPerSecondFromRest)
     }
 
     private func diskFullSeconds(_ ruling: PressureRuling) -> Double? {
@@ -152,7 +206,7 @@ package struct PressureController: Sendable {
         let appended = Double(topic.appendedBytes)
         state.admitted.add(bytes: appended - (state.lastAppended ?? appended), seconds: seconds)
         state.lastAppended = appended
-        state.fastest = max(state.fastest, state.admitted.bytesPerSecondFromRest)
+        state.fastest = Self.fastest(state.fastest, state.admitted, seconds)
         let names = Set(topic.groups.map(\.name))
         state.groups = state.groups.filter { names.contains($0.key) }
         var standings: [GroupStanding] = []
@@ -179,17 +233,19 @@ package struct PressureController: Sendable {
         let settings = topic.settings
         let end = Double(topic.appendedBytes)
         let committed = end - Double(group.uncommittedBytes)
-        let isBack = state.estimate.observe(
+        let back = state.estimate.observe(
             committed: committed, processed: group.unprocessedBytes.map { end - Double($0) },
             fetched: group.unfetchedBytes.map { end - Double($0) }, end: end, seconds: seconds)
-        if isBack { state.hasCaughtUp = false }
+        // A little is done twice after a rebalance; one that goes further back replays history.
+        if back > (1 - PressureMarks.softShare) * state.target.bytes { state.hasCaughtUp = false }
         // Silent: nobody is there, and nothing was committed since.
         let hasMoved = state.lastCommittedPlace.map { $0 != committed } ?? false
         state.lastCommittedPlace = committed
         state.silentSeconds = group.hasMembers || hasMoved ? 0 : state.silentSeconds + seconds
         let interval = state.estimate.intervalSeconds
         let x = end - state.estimate.place
-        state.plant.observe(appended: end, waiting: x, intervalSeconds: interval, seconds: seconds)
+        state.plant.observe(
+            appended: end, waiting: x, returned: back, intervalSeconds: interval, seconds: seconds)
         let drain = state.plant.drainBytesPerSecond
         let reference = state.plant.referenceBytesPerSecond(floor: settings.floorRate)
         let wanted = max(reference * settings.lagTargetSeconds, Self.leastTargetBytes)

@@ -56,8 +56,8 @@ package struct TopicObservation: Hashable, Sendable {
     /// Groups that may gate: named, or all that there are.
     package var groups: [GroupObservation]
     package var settings: PressureSettings
-    /// What the topic has on the disk, what retention may free of that now, and what drop-oldest could remove;
-    /// counted by the byte.
+    /// What the topic has on the disk, what retention may free of that now, and what drop-oldest could
+    /// remove; counted by the byte.
     package var storedBytes: Int64 = 0
     package var freeableBytes: Int64 = 0
     package var droppableBytes: Int64 = 0
@@ -116,4 +116,77 @@ package struct PressureSettings: Hashable, Sendable {
     package var dropsOldest = false
 
     package init() {}
+}
+
+// MARK: Absurd numbers
+
+// Counters come from files and from other programs' commits: what cannot be is taken for the nearest that
+// can, so that nothing is ever added up to more than there are numbers.
+
+extension PressureInput {
+    /// The same, within what one can calculate with.
+    var bounded: PressureInput {
+        var input = self
+        input.commitSeconds = commitSeconds.bounded(0...60, otherwise: 0)
+        input.disk = disk.bounded
+        input.topics = topics.mapValues(\.bounded)
+        return input
+    }
+}
+
+/// A pebibyte: more than the files of a store come to.
+private let greatestBytes: Int64 = 1 << 50
+
+extension DiskObservation {
+    fileprivate var bounded: DiskObservation {
+        var disk = self
+        disk.limitBytes = max(0, limitBytes)
+        disk.usedBytes = min(max(0, usedBytes), greatestBytes)
+        disk.reservedBytes = min(max(0, reservedBytes), greatestBytes)
+        disk.exemptBytes = min(max(0, exemptBytes), greatestBytes)
+        disk.segmentBytes = min(max(0, segmentBytes), greatestBytes)
+        disk.nextExpirySeconds = nextExpirySeconds?.bounded(0...1e9, otherwise: 1e9)
+        return disk
+    }
+}
+
+extension TopicObservation {
+    fileprivate var bounded: TopicObservation {
+        var topic = self
+        topic.storedBytes = min(max(0, storedBytes), greatestBytes)
+        topic.freeableBytes = min(max(0, freeableBytes), greatestBytes)
+        topic.droppableBytes = min(max(0, droppableBytes), greatestBytes)
+        topic.groups = groups.map(\.bounded)
+        topic.settings = settings.bounded
+        return topic
+    }
+}
+
+extension GroupObservation {
+    fileprivate var bounded: GroupObservation {
+        var group = self
+        group.uncommittedBytes = min(max(0, uncommittedBytes), greatestBytes)
+        group.unprocessedBytes = unprocessedBytes.map { min(max(0, $0), group.uncommittedBytes) }
+        group.unfetchedBytes = unfetchedBytes.map { min(max(0, $0), group.uncommittedBytes) }
+        return group
+    }
+}
+
+extension PressureSettings {
+    fileprivate var bounded: PressureSettings {
+        var settings = self
+        let usual = PressureSettings()
+        settings.lagTargetSeconds = lagTargetSeconds.bounded(0...1e9, otherwise: usual.lagTargetSeconds)
+        settings.leastRate = leastRate.bounded(1...1e12, otherwise: usual.leastRate)
+        settings.greatestRate = greatestRate?.bounded(1...1e12, otherwise: 1e12)
+        settings.floorRate = floorRate.bounded(1...1e12, otherwise: usual.floorRate)
+        settings.abandonSeconds = abandonSeconds.bounded(0...1e12, otherwise: usual.abandonSeconds)
+        return settings
+    }
+}
+
+extension Double {
+    fileprivate func bounded(_ range: ClosedRange<Double>, otherwise usual: Double) -> Double {
+        isNaN ? usual : Swift.min(Swift.max(self, range.lowerBound), range.upperBound)
+    }
 }

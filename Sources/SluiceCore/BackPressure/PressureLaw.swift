@@ -11,7 +11,7 @@
 //       μ̂ │..........:....·--:--------...........·:......
 //         │          :       :                    : ·--- r.min
 //         └──────────┴───────┴────────────────────┴────── x
-//                    S     S + ¼(X* − S)          X*
+//                    S     S + ¼(X* − S)          X*         r.min: a tenth of μ̂, or 64 KiB/s
 //
 // The log integrates, dx/dt = r − μ, so proportional control with the drain fed forward is enough: x comes to
 // rest at X* where the producers are as fast as what drains. There is no oscillation as long as the gain
@@ -59,10 +59,23 @@ enum PressureLaw {
     ) -> Double? {
         guard x > marks.softBytes else { return nil }
         let wanted = drainBytesPerSecond + gain * (marks.targetBytes - x)
-        let law = min(max(wanted, bounds.minimum), max(bounds.maximum, bounds.minimum))
+        // Far beyond X* too producers get a little of what drains: x falls nearly as fast, and nobody stops.
+        let least = max(bounds.minimum, leastShare * drainBytesPerSecond)
+        let law = min(max(wanted, least), max(bounds.maximum, least))
         let blend = min(1, (x - marks.softBytes) / (blendShare * (marks.targetBytes - marks.softBytes)))
         // Linear in 1/r: at S it is infinite, and the producers notice nothing.
         return law / blend
+    }
+
+    /// The part of μ̂ that is admitted whatever x is.
+    static let leastShare = 0.1
+
+    /// How far x goes beyond X* when the drain stops and is still fed forward, bytes.
+    ///
+    /// - Source: x' = μ·e^(−t/τ) − k·x has the greatest value μτ·a^(a/(1−a)), a = kτ. This is a bound of it
+    ///   for a up to 1, exact at 0 and 1.
+    static func overshoot(drainBytesPerSecond: Double, drainSeconds: Double, gain: Double) -> Double {
+        drainBytesPerSecond * drainSeconds / (1 + 1.72 * gain * drainSeconds)
     }
 
     /// The part of S … X* in which the law comes into force.

@@ -1,13 +1,14 @@
 // Something that fills and drains: what is waiting in it, how fast it drains, whether it still does.
 //
-// (1) What was drained is what was appended less what the waiting bytes grew by: no event is needed, and over
-// time the sum is exact. (2) Seconds and bytes; moments are differences that the caller gives.
+// (1) What was drained is what was appended less what the waiting bytes grew by: no event is needed but that a
+// group was set back, and over time the sum is exact. (2) Seconds and bytes; moments are differences that the
+// caller gives.
 
 import SluiceLog
 
 struct PressurePlant: Hashable, Sendable {
     /// μ̂: what the law feeds forward.
-    private(set) var drain = RateAverage(windowSeconds: Self.drainSeconds)
+    private(set) var drain = RateAverage(windowSeconds: Self.longestDrainSeconds)
     /// Over three commit intervals, and over ten minutes: what the promise is reckoned by.
     private var recent = RateAverage(windowSeconds: 15)
     private var lasting = RateAverage(windowSeconds: 600)
@@ -21,19 +22,27 @@ struct PressurePlant: Hashable, Sendable {
         var waiting: Double
     }
 
-    /// τ: how long a rate is averaged.
-    static let drainSeconds = 5.0
+    /// τ: how long a rate is averaged, at most.
+    static let longestDrainSeconds = 5.0
     /// After so long without draining it counts as not draining.
     static let stillLimitSeconds = 60.0
     /// Less than this may be the measuring.
     private static let noiseBytes = 65_536.0
 
     /// Takes note of the counter of all that was appended, and of what is waiting of it.
-    mutating func observe(appended: Double, waiting: Double, intervalSeconds: Double, seconds: Double) {
+    ///
+    /// - Parameters:
+    ///   - returned: what is waiting again though it had been drained: a group was set back.
+    ///   - drainSeconds: τ, over how long μ̂ is averaged.
+    mutating func observe(
+        appended: Double, waiting: Double, returned: Double = 0, intervalSeconds: Double, seconds: Double,
+        drainSeconds: Double = Self.longestDrainSeconds
+    ) {
         defer { last = Level(appended: appended, waiting: waiting) }
         guard let last, seconds > 0 else { return }
-        let drained = (appended - last.appended) - (waiting - last.waiting)
-        recent.windowSeconds = max(3 * Self.drainSeconds, 3 * intervalSeconds)
+        let drained = (appended - last.appended) - (waiting - last.waiting) + returned
+        drain.windowSeconds = drainSeconds
+        recent.windowSeconds = max(3 * Self.longestDrainSeconds, 3 * intervalSeconds)
         drain.add(bytes: drained, seconds: seconds)
         recent.add(bytes: drained, seconds: seconds)
         lasting.add(bytes: drained, seconds: seconds)
@@ -60,6 +69,7 @@ struct PressurePlant: Hashable, Sendable {
     func encode(into writer: inout BinaryWriter) {
         for average in [drain, recent, lasting] { average.encode(into: &writer) }
         writer.put(stillSeconds.bitPattern)
+        writer.put(drainedSinceMark.bitPattern)
     }
 
     /// What outlives the process; the counters begin anew.
@@ -68,6 +78,7 @@ struct PressurePlant: Hashable, Sendable {
         try recent.decode(from: &reader)
         try lasting.decode(from: &reader)
         stillSeconds = max(0, try reader.finite())
+        drainedSinceMark = max(0, try reader.finite())
     }
 }
 
@@ -76,8 +87,8 @@ struct PressureTarget: Hashable, Sendable {
     /// 0: not known yet.
     var bytes = 0.0
 
-    /// Lets the target follow: at once while nobody feels it, else slowly, since producers are faster or slower
-    /// than what drains by as much as it moves.
+    /// Lets the target follow: at once while nobody feels it, else slowly, since producers are faster or
+    /// slower than what drains by as much as it moves.
     mutating func move(to wanted: Double, waiting x: Double, drain: Double, seconds: Double) {
         let isFelt = x > PressureMarks.softShare * min(bytes, wanted)
         guard bytes > 0, isFelt else { return bytes = wanted }

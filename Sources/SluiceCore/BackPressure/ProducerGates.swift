@@ -41,8 +41,9 @@ package struct ProducerGates: Sendable {
         var policy: PressurePolicy
         var bucket = Self.batchBytes
         var filledAt: Int64
-        /// What its batches come to, stored.
-        var expected = 0.0
+        /// What its batches come to, stored; at first a guess, so that nobody begins any number of them.
+        var expected = Self.batchBytes / 4
+        var hasSent = false
         var sent = 0.0
         var wasBlocked = false
         var demand = RateAverage(windowSeconds: 1)
@@ -146,10 +147,12 @@ package struct ProducerGates: Sendable {
         guard var gate = gates[id] else { return .admit(paid: 0) }
         defer { gates[id] = gate }
         gate.activeAt = now
-        guard let rate = rate(of: id) else { return .admit(paid: 0) }
+        // Without a bound it costs nothing, also if there is one when it is sealed.
+        guard let rate = rate(of: id) else { return .admit(paid: gate.expected) }
         if case .buffer(let milliseconds) = gate.policy {
             let room = max(rate * Double(milliseconds) / 1000, Gate.batchBytes)
-            if Double(queued) + gate.expected <= room { return .admit(paid: 0) }
+            // One batch is taken however large it is: it could never begin else.
+            if queued == 0 || Double(queued) + gate.expected <= room { return .admit(paid: 0) }
             gate.wasBlocked = true
             hasHeldUp = true
             return .wait(nanoseconds: nanoseconds(Double(queued) + gate.expected - room, rate, gate.topic))
@@ -194,7 +197,8 @@ package struct ProducerGates: Sendable {
     private func note(_ bytes: Int, _ gate: inout Gate) {
         gate.sent += Double(bytes)
         guard bytes > 0 else { return }
-        gate.expected = gate.expected > 0 ? (3 * gate.expected + Double(bytes)) / 4 : Double(bytes)
+        gate.expected = gate.hasSent ? (3 * gate.expected + Double(bytes)) / 4 : Double(bytes)
+        gate.hasSent = true
     }
 
     /// How long until so many bytes are there: at most until the rates are likely to be others.
@@ -212,7 +216,7 @@ package struct ProducerGates: Sendable {
 
     private static func fill(_ gate: inout Gate, _ rate: Double?, _ now: Int64) {
         let seconds = Double(max(0, now - gate.filledAt)) / 1e9
-        gate.filledAt = now
+        gate.filledAt = max(gate.filledAt, now)
         guard let rate else {
             gate.bucket = Gate.batchBytes
             return

@@ -1,8 +1,8 @@
 // The mean of a rate, in bytes per second, over about the last so many seconds.
 //
-// (1) Without a start-up bias: after the first update it is that update's rate, not a fraction of it. (2) What
-// is added is never lost: negative amounts, which correct an estimate, count like others. (3) Plain numbers;
-// the time between two updates is a parameter.
+// (1) Without a start-up bias: after the first update it is that update's rate, not a fraction of it.
+// (2) What is added is never lost: negative amounts, which correct an estimate, count like others. (3) Plain
+// numbers; the time between two updates is a parameter.
 
 import SluiceLog
 
@@ -42,16 +42,23 @@ extension RateAverage {
     mutating func decode(from reader: inout BinaryReader) throws(MalformedRecord) {
         weighted = try reader.finite()
         weight = try reader.finite()
+        guard (0...1).contains(weight), abs(bytesPerSecond) <= BinaryReader.greatestNumber else {
+            throw MalformedRecord(reason: "a rate that is none")
+        }
     }
 }
 
 extension BinaryReader {
-    /// A number that one can calculate with. Throws for NaN and infinities.
+    /// A number that one can calculate with. Throws for NaN and what is more than any file or rate.
     mutating func finite() throws(MalformedRecord) -> Double {
         let value = Double(bitPattern: try integer())
-        guard value.isFinite else { throw MalformedRecord(reason: "a number that is none") }
+        guard abs(value) <= Self.greatestNumber else {
+            throw MalformedRecord(reason: "a number that is none")
+        }
         return value
     }
+
+    fileprivate static let greatestNumber = 1e20
 }
 
 extension Int64 {
