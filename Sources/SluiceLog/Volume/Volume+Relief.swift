@@ -12,9 +12,9 @@
 extension Volume {
     /// Deletes at once what may be deleted, and rolls active segments when that lets more go.
     ///
-    /// By size the excess, by time what is older than the promise, of an until-consumed topic what lies below
-    /// its floor; not, as `enforceRetention` does, a little in each pass. What goes before its time is told as
-    /// dropped. Asked again while there is pressure.
+    /// By size the excess, by time what is older than the promise, of an until-consumed topic what lies
+    /// below its floor; not, as `enforceRetention` does, a little in each pass. What goes before its time is
+    /// told as dropped. Asked again while there is pressure.
     ///
     /// - Parameter wall: the time that ages are counted to, ms; the caller guards it against a clock that
     ///   jumped.

@@ -11,9 +11,9 @@ struct DemoPressureCommand: AsyncParsableCommand {
         commandName: "backpressure",
         abstract: "Watch a producer being slowed by a consumer that slows, stops and comes back.",
         discussion: """
-            A real store in a directory of its own, with a disk budget of 128 MiB; records are kept until the \
-            consumer, which commits every 5 s, has read them. On a terminal the run is drawn as it goes; \
-            elsewhere a line a second is printed. The directory is removed at the end.
+            A real store in a directory of its own, with a disk budget of 128 MiB; records are kept until \
+            the consumer, which commits every 5 s, has read them. On a terminal the run is drawn as it \
+            goes; elsewhere a line a second is printed. The directory is removed at the end.
             """)
 
     @Option(help: "How long the run takes, seconds, 10 to 600.")
