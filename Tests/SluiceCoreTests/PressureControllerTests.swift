@@ -343,15 +343,19 @@ import Testing
         #expect(bench.run(seconds: 60, append: 1e6, consume: 1e6).disk.targetBytes > soon)
     }
 
-    @Test func `a quiet store is not looked at`() {
+    @Test func `a quiet store is not looked at, one above its mark now and then`() {
         var bench = Bench()
         bench.limit = 1 << 30
         bench.look()
         #expect(bench.look().nextStepSeconds == nil)
-        // Three quarters full, and nothing happens.
-        bench.appended = 800 << 20
+        // Half full, and nothing happens.
+        bench.appended = 500 << 20
         #expect(bench.look().nextStepSeconds == 0.1)
         #expect(bench.look().nextStepSeconds == nil)
+        // Above the soft mark: the end of that is not to be missed.
+        bench.appended = 800 << 20
+        #expect(bench.look().nextStepSeconds == 0.1)
+        #expect(bench.look().nextStepSeconds == 1)
         bench.change = { $0.hasWaiters = true }
         #expect(bench.look().nextStepSeconds == 0.1)
     }
