@@ -1,8 +1,8 @@
 // Something that fills and drains: what is waiting in it, how fast it drains, whether it still does.
 //
-// (1) What was drained is what was appended less what the waiting bytes grew by: no event is needed but that a
-// group was set back, and over time the sum is exact. (2) Seconds and bytes; moments are differences that the
-// caller gives.
+// (1) What was drained is what was appended less what the waiting bytes grew by: no event is needed but that
+// a group was set back, and over time the sum is exact. (2) Seconds and bytes; moments are differences that
+// the caller gives.
 
 import SluiceLog
 
