@@ -17,7 +17,8 @@ extension TopicSettings {
             "The size above which a partition's oldest closed segments are deleted.")
         static let segmentBytes = Setting(
             "segment.bytes", \.segmentBytes, default: 128 << 20, .bytes, .integer(4096...Int64(Int32.max)),
-            "The size at which a segment is closed and the next one begun.")
+            "The size at which a segment is closed and the next one begun; unless it is set, less where the "
+                + "disk's budget is small.")
         static let segmentTime = Setting(
             "segment.ms", \.segmentMilliseconds, default: 7 * day, .milliseconds, .integer(1...Int64.max),
             "The age at which a segment is closed though it is not full, so that retention can reach it.")
@@ -90,6 +91,11 @@ extension TopicSettings {
             "sluice.backpressure.rate.floor", \.floorRate, default: 8_000_000, .bytesPerSecond,
             .integer(1...Int64(1) << 40),
             "What a group is expected to read that has not shown it yet.")
+        static let abandonTime = Setting(
+            "sluice.backpressure.abandon.ms", \.abandonMilliseconds, default: day, .milliseconds,
+            .integer(0...Int64.max),
+            "How long a group that has no members and commits nothing counts; after that it slows no producers, "
+                + "and records go that it has not read, unless no group of sluice.retention.groups counts.")
         static let durability = Setting(
             "sluice.durability", \.durability, default: .durable, .none,
             .words(DurabilityLevel.allCases),
@@ -100,8 +106,8 @@ extension TopicSettings {
         package static let all: [any SettingKey] = [
             retentionTime, retentionBytes, segmentBytes, segmentTime, indexInterval, maxMessage, compression,
             timestampType, cleanupPolicy, deleteRetention, dirtyRatio, compactionLag, retention,
-            retentionGroups, retentionPromise, durability, pressurePolicy, pressureGroups, lagTarget,
-            leastRate, greatestRate, floorRate,
+            retentionGroups, retentionPromise, abandonTime, durability, pressurePolicy, pressureGroups,
+            lagTarget, leastRate, greatestRate, floorRate,
         ]
 
         private static let day: Int64 = 86_400_000

@@ -7,6 +7,7 @@ extension TopicSettings {
     package var log: LogSettings {
         var log = LogSettings()
         log.segmentBytes = segmentBytes
+        log.adaptsSegments = segmentBytes == Keys.segmentBytes.standard
         log.segmentMilliseconds = segmentMilliseconds
         log.indexIntervalBytes = indexIntervalBytes
         log.retentionMilliseconds = retentionMilliseconds

@@ -44,6 +44,7 @@ extension TopicSettings {
         settings.leastRate = Double(leastRate)
         settings.greatestRate = greatestRate.map { Double($0) }
         settings.floorRate = Double(floorRate)
+        settings.abandonSeconds = Double(abandonMilliseconds) / 1000
         settings.dropsOldest = pressurePolicy == .dropOldest
         return settings
     }

@@ -53,6 +53,8 @@ package struct TopicSettings: Hashable, Sendable {
     package var greatestRate: Int64? = Keys.greatestRate.standard
     /// Bytes per second. sluice.backpressure.rate.floor.
     package var floorRate: Int64 = Keys.floorRate.standard
+    /// Milliseconds after which a silent group counts no more. sluice.backpressure.abandon.ms.
+    package var abandonMilliseconds: Int64 = Keys.abandonTime.standard
     /// The least that an acknowledgement promises, and what readers see. sluice.durability.
     package var durability: DurabilityLevel = Keys.durability.standard
 

@@ -5,6 +5,9 @@
 public struct LogSettings: Sendable, Hashable {
     /// Kafka: segment.bytes.
     public var segmentBytes: Int64 = 128 << 20
+    /// Nobody has asked for that size: segments are smaller where the disk's budget is, since they go as a
+    /// whole.
+    public var adaptsSegments = true
     /// Kafka: segment.ms.
     public var segmentMilliseconds: Int64 = 7 * 86_400_000
     /// Kafka: index.interval.bytes.
@@ -40,7 +43,7 @@ public struct LogSettings: Sendable, Hashable {
 
 /// What the engine does not ask of a topic but of the machine. The simulator draws tiny ones.
 public struct VolumeConfiguration: Sendable {
-    /// Bytes of each of the two journal files.
+    /// Bytes of a journal file, where the disk's budget is not small.
     public var journalBytes = 8 << 20
     /// A partition with at least so many bytes to commit has its segment synced instead of journalled:
     /// written once.
@@ -67,6 +70,8 @@ public struct VolumeConfiguration: Sendable {
     public var diskBytes = Int64.max
     /// The least of it that appends leave to commits, acknowledgements and the manifest.
     public var exemptBytes: Int64 = 1 << 20
+    /// The least that must be gained by rolling a segment before its time, when room is needed.
+    public var rollBytes: Int64 = 1 << 20
     /// Bytes that one job of a compaction reads and writes, before the thread looks for other work.
     public var compactionSliceBytes = 1 << 20
 
@@ -74,6 +79,17 @@ public struct VolumeConfiguration: Sendable {
 }
 
 extension VolumeConfiguration {
+    /// Bytes of a journal file: a sixteenth of the budget at most, but room for the largest atomic write.
+    var journalFileBytes: Int {
+        let share = max(Int64(2 * Limits.atomicBytes), diskBytes / 16 / 4096 * 4096)
+        return min(journalBytes, Int(clamping: share))
+    }
+
+    /// Journal files that there may be: an eighth of the budget, but two.
+    var journalFiles: Int {
+        max(2, min(Journal.maxFiles, Int(clamping: diskBytes / 8 / Int64(max(1, journalFileBytes)))))
+    }
+
     /// The size at which the manifest begins a new file: small beside the budget, since both files must find
     /// room in what appends leave (DiskLedger).
     var manifestLimit: Int64 {

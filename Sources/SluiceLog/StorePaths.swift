@@ -12,6 +12,8 @@ package struct StorePaths: Sendable {
     package var topics: String { "\(root)/topics" }
     package var quarantine: String { "\(root)/quarantine" }
     package var reserve: String { "\(root)/reserve" }
+    /// While a damaged offsets topic is written anew: what was good of it.
+    package var rescuedOffsets: String { "\(root)/rescued-offsets" }
 
     package func manifest(_ number: Int) -> String { "\(manifest)/\(Self.padded(Int64(number), to: 6)).log" }
     package func journal(_ number: Int) -> String { "\(journal)/\(number)" }

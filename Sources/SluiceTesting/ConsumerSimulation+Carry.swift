@@ -12,13 +12,13 @@ extension ConsumerSimulation {
             for id in consumers.keys.sorted() {
                 let wanted = consumers[id]?.member.takeEffects() ?? []
                 if !wanted.isEmpty { isBusy = true }
-                for effect in wanted { carry(effect, of: id) }
+                for effect in wanted { try carry(effect, of: id) }
                 forgetGivenUp(id)
             }
             effects += coordinator.takeEffects()
             if !effects.isEmpty { isBusy = true }
             while !effects.isEmpty {
-                carry(effects.removeFirst())
+                try carry(effects.removeFirst())
                 effects += coordinator.takeEffects()
             }
         }
@@ -33,12 +33,17 @@ extension ConsumerSimulation {
         consumers[id]?.processed = consumer.processed.filter { owned.contains($0.key) }
     }
 
-    private func carry(_ effect: MemberEffect, of id: Int) {
+    private func carry(_ effect: MemberEffect, of id: Int) throws(SimulationViolation) {
         guard let consumer = consumers[id] else { return }
         switch effect {
         case .join(let request):
             lastTicket += 1
             consumers[id]?.ticket = lastTicket
+            if request.memberID.isEmpty, let instanceID = request.instanceID,
+                !(request.isReturning && isThere(instanceID))
+            {
+                latest[instanceID] = (id, nil)
+            }
             note("\(id) joins with \(consumer.member.owned)")
             coordinator.join(request, ticket: lastTicket, now: clock.now)
         case .sync(let request):
@@ -51,29 +56,72 @@ extension ConsumerSimulation {
             consumers[id]?.isRevoking = true
         case .assign(let partitions): note("\(id) gets \(partitions)")
         case .lost(let partitions): note("\(id) lost \(partitions)")
-        case .leave(let leaving):
-            if leaving.memberID.isEmpty {
-                coordinator.cancelJoin(groupID: Self.groupID, ticket: consumer.ticket, now: clock.now)
-            } else {
-                _ = coordinator.leave(groupID: Self.groupID, members: [leaving], now: clock.now)
-            }
+        case .leave(let leaving): depart(leaving, consumer, id)
         case .retryLater: consumers[id]?.mustRetry = true
-        case .failed(let error): note("\(id) failed \(error)")
+        case .failed(let error):
+            note("\(id) failed \(error)")
+            if error == .inconsistentProtocol { count(.inconsistent) }
+            guard error == .fencedInstance else { return }
+            let last = consumer.instanceID.flatMap { latest[$0]?.id } ?? id
+            try check(last != id, 9, "\(id) was fenced, and nobody of its instance id came after it")
         }
     }
 
-    private func carry(_ effect: GroupEffect) {
+    private func isThere(_ instanceID: String) -> Bool {
+        coordinator.describe(Self.groupID)?.members.contains { $0.instanceID == instanceID } ?? false
+    }
+
+    /// Its consumer is gone: a static one may come back, and keeps its place until its time is over.
+    private func depart(_ leaving: LeavingMember, _ consumer: Consumer, _ id: Int) {
+        var memberID = leaving.memberID
+        if memberID.isEmpty {
+            for case .joined(consumer.ticket, .success(let response)) in consumer.answers {
+                // The answer is on its way, and meets nobody.
+                memberID = response.memberID
+            }
+        }
+        if memberID.isEmpty {
+            coordinator.cancelJoin(groupID: Self.groupID, ticket: consumer.ticket, now: clock.now)
+        } else if let instanceID = consumer.instanceID {
+            let until = clock.now.monotonicNanoseconds + Int64(Self.processingMilliseconds) * 1_000_000
+            coordinator.processing(groupID: Self.groupID, memberID: memberID, until: until)
+            if latest[instanceID]?.id == id { latest[instanceID]?.leftUntil = until }
+        } else {
+            _ = coordinator.leave(
+                groupID: Self.groupID, members: [LeavingMember(memberID: memberID)], now: clock.now)
+            bury(memberID)
+        }
+    }
+
+    private func carry(_ effect: GroupEffect) throws(SimulationViolation) {
         switch effect {
-        case .joined(let ticket, _), .synced(let ticket, _):
+        case .joined(let ticket, let result):
+            for id in consumers.keys.sorted() where consumers[id]?.ticket == ticket {
+                consumers[id]?.answers.append(effect)
+                guard case .success(let response) = result else { continue }
+                identities[response.memberID] = Identity(
+                    memberID: response.memberID, instanceID: consumers[id]?.instanceID,
+                    generation: response.generation)
+                guard response.isLeader else { continue }
+                let isCooperative = Assignor(rawValue: response.protocolName)?.isCooperative ?? false
+                count(isCooperative ? .cooperative : .eager)
+            }
+        case .synced(let ticket, _):
             for id in consumers.keys where consumers[id]?.ticket == ticket {
                 consumers[id]?.answers.append(effect)
             }
         case .committed(let ticket, let result):
+            if openSeeks[ticket] != nil { return sought(ticket, result) }
+            if ghostTickets.remove(ticket) != nil {
+                if case .success = result { throw violation(9, "one that was gone has committed") }
+                return
+            }
             guard let (id, offsets) = commits.removeValue(forKey: ticket) else { return }
             note("\(id) commit: \(result)")
             consumers[id]?.inFlight -= 1
             if case .success = result {
                 outcome.commits += 1
+                if !isEnding { count(.commit) }
                 for (partition, offset) in offsets where consumers[id]?.processed[partition] == offset {
                     consumers[id]?.processed[partition] = nil
                 }
@@ -92,6 +140,7 @@ extension ConsumerSimulation {
                 coordinator.stored(stored.id, .failed, now: clock.now)
             }
         case .notify(_, let memberID, let notice):
+            if notice != .rebalanceNeeded { bury(memberID) }
             for id in consumers.keys.sorted() where consumers[id]?.member.memberID == memberID {
                 guard consumers[id]?.isLost == false else { continue }
                 note("\(id) is told \(notice)")
@@ -101,7 +150,7 @@ extension ConsumerSimulation {
                 case .fenced: consumers[id]?.member.fenced()
                 }
             }
-        case .offsetsDeleted, .groupDeleted: break
+        case .offsetsDeleted, .groupDeleted, .topicForgotten: break
         }
     }
 
@@ -142,6 +191,7 @@ extension ConsumerSimulation {
         case .partitionStopped, .storeStopped: mustReopen = true
         case .compacted: outcome.compactions += 1
         case .segmentsRemoved(_, _, let count, _): outcome.removals += count
+        case .recordsDropped: break
         case .removalFailed, .recordsUnreadable, .compactionFailed: break
         }
     }
@@ -157,26 +207,6 @@ extension ConsumerSimulation {
         for (index, value) in values.enumerated() {
             partitions[partition].acknowledged.insert(value)
             try saw(value, at: place.baseOffset + Int64(index), in: partition)
-        }
-    }
-
-    /// What became of an atomic write: the group learns it before the writer does.
-    func answered(_ number: UInt64, _ result: Result<AppendedBatch, LogError>) {
-        note("wrote \(number): \(result)")
-        guard let write = writes.removeValue(forKey: number) else { return }
-        consumers[write.consumer]?.inFlight -= 1
-        switch result {
-        case .success(let place):
-            outcome.commits += 1
-            coordinator.stored(write.store.id, .durable(at: place.baseOffset), now: clock.now)
-        case .failure(let error):
-            if case .indeterminate = error {
-                mustReopen = true
-                isInDoubt = true
-            }
-            coordinator.stored(write.store.id, .failed, now: clock.now)
-            // Its program goes back to what is committed.
-            consumers[write.consumer]?.positions[write.batch.partition] = nil
         }
     }
 }

@@ -11,6 +11,8 @@ extension ConsumerSimulation {
 
         /// The record's number, which its value begins with.
         var number: UInt64 { (value ?? []).prefix(8).reduce(0) { $0 << 8 | UInt64($1) } }
+        /// Of a record of `out`, the number of the write that brought it.
+        var keyNumber: UInt64 { key.reduce(0) { $0 << 8 | UInt64($1) } }
     }
 
     /// What can be seen to be committed.
@@ -34,15 +36,22 @@ extension ConsumerSimulation {
         for partition in partitions.indices {
             try checkInput(partition)
             if isAtomic { try checkOutput(partition) }
-            let known = partitions[partition]
             let committed = offsets[partition] ?? 0
+            let isSought = isOpen(committed, partition)
+            if isSought { adopt(committed, partition) }
+            let known = partitions[partition]
             try check(
                 committed >= known.committed, 4,
                 "what is committed of partition \(partition) is \(committed), was \(known.committed)")
             try check(
-                committed <= (isAtomic ? known.outEnd : known.processed), 4,
+                isSought || known.sought ?? committed == committed, 4,
+                "partition \(partition) was sought to \(known.sought ?? 0), committed is \(committed)")
+            try check(
+                isAtomic
+                    ? committed <= known.reached.offset || known.seeks.contains(committed)
+                    : committed <= known.processed, 4,
                 "\(committed) is committed of partition \(partition), processed are \(known.processed), "
-                    + "written \(known.outEnd)")
+                    + "written \(known.reached)")
             partitions[partition].committed = committed
         }
     }
@@ -52,10 +61,10 @@ extension ConsumerSimulation {
         guard let range = try? store?.volume.offsets(number) else {
             throw violation(8, "partition \(partition) is not there")
         }
+        let kept = max(partitions[partition].committed, partitions[partition].floor)
         try check(
-            range.lowerBound <= partitions[partition].committed, 6,
-            "partition \(partition) begins at \(range.lowerBound), unlike \(partitions[partition].committed)"
-        )
+            range.lowerBound <= kept, 6,
+            "partition \(partition) begins at \(range.lowerBound), unlike \(kept)")
         let end = partitions[partition].end
         try check(range.upperBound >= end, 1, "partition \(partition) ended at \(end), is \(range)")
         var next = max(end, range.lowerBound)
@@ -70,15 +79,32 @@ extension ConsumerSimulation {
         partitions[partition].end = next
     }
 
-    /// Each record of the input once, in order.
+    /// Whole writes, each once and in their order, each from where the one before it or a seek has gone.
     private func checkOutput(_ partition: Int) throws(SimulationViolation) {
         let number = number(Self.output, partition)
         var next = partitions[partition].outEnd
         for record in try read(number, from: next, atMost: .max) {
+            let known = partitions[partition]
+            let (last, id) = (known.reached, record.keyNumber)
+            guard record.offset == next, let write = written[id], write.partition == partition else {
+                throw violation(5, "output \(partition) has write \(id) at \(record.offset), not \(next)")
+            }
+            if id != last.write {
+                let before = written[last.write]
+                let sought = known.seeks[(before?.seeks ?? 0)..<max(write.seeks, before?.seeks ?? 0)]
+                let begin = write.range.lowerBound
+                try check(
+                    id > last.write && last.offset == before?.range.upperBound ?? 0
+                        && (begin == last.offset || sought.contains(begin)), 5,
+                    "output \(partition) has write \(id) of \(write.range) behind \(last), sought \(sought)")
+                partitions[partition].reached = (id, begin)
+            }
+            let place = partitions[partition].reached.offset
             try check(
-                record.offset == next && record.number == partitions[partition].records[next], 5,
-                "output \(partition) has \(record.number) at \(record.offset), the input has "
-                    + "\(partitions[partition].records[next].map(String.init) ?? "nothing") at \(next)")
+                record.number == known.records[place], 5,
+                "output \(partition) has \(record.number) at \(next), the input has "
+                    + "\(known.records[place].map(String.init) ?? "nothing") at \(place)")
+            partitions[partition].reached.offset += 1
             next += 1
         }
         partitions[partition].outEnd = next
@@ -104,6 +130,7 @@ extension ConsumerSimulation {
             let range = (try? store?.volume.offsets(number)) ?? 0..<0
             partitions[partition].end = range.lowerBound
             partitions[partition].outEnd = 0
+            partitions[partition].reached = (0, 0)
             // What was told or seen below that is gone, or there; the same in either case.
             try check(range.upperBound >= known.end, 1, "\(partition) is \(range), not \(known.end)")
         }
@@ -115,10 +142,17 @@ extension ConsumerSimulation {
                 known.acknowledged.isSubset(of: found), 1,
                 "records of partition \(partition) are lost: \(known.acknowledged.subtracting(found).sorted())"
             )
+            guard isAtomic else { continue }
+            let last = written[known.reached.write]
             try check(
-                !isAtomic || known.outEnd == known.committed, 5,
-                "output \(partition) ends at \(known.outEnd), committed is \(known.committed)")
+                known.reached.offset == last?.range.upperBound ?? 0
+                    && (known.committed == known.reached.offset
+                        || known.seeks[(last?.seeks ?? 0)...].contains(known.committed)),
+                5,
+                "output \(partition) has come to \(known.reached), committed is \(known.committed)")
         }
+        // What was open is known now.
+        openSeeks = [:]
     }
 
     /// Records of a log from an offset on.

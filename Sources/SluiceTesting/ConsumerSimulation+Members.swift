@@ -8,14 +8,28 @@ extension ConsumerSimulation {
 
     func startConsumer() {
         lastConsumer += 1
-        let configuration = GroupMember.Configuration(
+        var configuration = GroupMember.Configuration(
             groupID: Self.groupID, clientID: "c\(lastConsumer)",
-            processingTimeoutMilliseconds: Self.processingMilliseconds, assignors: assignors)
+            processingTimeoutMilliseconds: Self.processingMilliseconds, assignors: random.pick(assignors))
+        if hasStaticMembers, random.chance(0.6) {
+            let instanceID = "s\(random.below(2))"
+            configuration.instanceID = instanceID
+            noteStart(lastConsumer, instanceID)
+        }
         var member = GroupMember(
             configuration, topics: [Self.input], counts: [Self.input: Int32(partitions.count)])
         member.start()
         consumers[lastConsumer] = Consumer(member: member)
-        note("start \(lastConsumer)")
+        note("start \(lastConsumer) \(configuration.instanceID ?? "-") \(configuration.assignors)")
+    }
+
+    private func noteStart(_ id: Int, _ instanceID: String) {
+        if let until = latest[instanceID]?.leftUntil {
+            count(until > clock.now.monotonicNanoseconds ? .comeback : .lateComeback)
+        } else if consumers.values.contains(where: { $0.instanceID == instanceID && !$0.isLost }) {
+            count(.replacement)
+        }
+        latest[instanceID] = (id, nil)
     }
 
     /// A loop ends: what it has in hand is not processed, what it processed is committed if it can be.
@@ -30,6 +44,10 @@ extension ConsumerSimulation {
     /// The coordinator's answer reaches the member.
     func deliver(_ id: Int) {
         guard var consumer = consumers[id], !consumer.answers.isEmpty else { return }
+        guard !consumer.isLost else {
+            consumers[id]?.answers = []
+            return
+        }
         switch consumer.answers.removeFirst() {
         case .joined(let ticket, let result) where ticket == consumer.ticket:
             note("\(id) joined \((try? result.get().generation).map(String.init) ?? "\(result)")")
@@ -46,7 +64,6 @@ extension ConsumerSimulation {
     func takeBatch(_ id: Int) throws(SimulationViolation) {
         guard var consumer = consumers[id], consumer.inHand == nil, !consumer.isRevoking else { return }
         if consumer.isLost { return comeBack(id) }
-        guard !isInDoubt else { return }
         guard let chosen = consumer.member.owned.randomElement(using: &random) else { return }
         let partition = Int(chosen.partition)
         let number = number(Self.input, partition)
@@ -58,10 +75,16 @@ extension ConsumerSimulation {
                 consumer.positions[partition] = found[0].offset?.offset ?? 0
                 note("\(id) begins \(partition) at \(consumer.positions[partition] ?? 0)")
             } catch {
+                if error == .unstableOffsetCommit { count(.unstable) }
                 return note("\(id) cannot begin \(partition): \(error)")
             }
         }
-        let position = consumer.positions[partition] ?? 0
+        var position = consumer.positions[partition] ?? 0
+        if position < range.lowerBound, !partitions[partition].seeks.isEmpty {
+            // Sought back to what had been consumed, which may go at any time: on with what is left.
+            position = range.lowerBound
+            partitions[partition].seeks.append(position)
+        }
         try check(
             position >= range.lowerBound, 6,
             "\(id) is at \(position) of partition \(partition), which is \(range)")
@@ -85,6 +108,18 @@ extension ConsumerSimulation {
         consumers[id] = consumer
     }
 
+    /// One turn of its loop, without anything in between.
+    func turn(_ id: Int) throws(SimulationViolation) {
+        deliver(id)
+        try carry()
+        finishRevoking(id)
+        retry(id)
+        try takeBatch(id)
+        finishBatch(id)
+        commit(id)
+        try carry()
+    }
+
     /// Its loop comes back after it was removed.
     private func comeBack(_ id: Int) {
         note("\(id) comes back")
@@ -97,9 +132,14 @@ extension ConsumerSimulation {
     }
 
     /// The batch in hand is processed. Where results and commits are one, that is an atomic write.
-    func finishBatch(_ id: Int) {
-        guard let consumer = consumers[id], let batch = consumer.inHand else { return }
-        if isAtomic {
+    func finishBatch(_ id: Int, isHeldLonger: Bool = false) {
+        guard let consumer = consumers[id], let batch = consumer.inHand, !(isHeldLonger && held[id] != nil)
+        else { return }
+        let isPrepared = held[id]?.batch == batch
+        submitHeld(id)
+        if isPrepared {
+            // It only had to be submitted.
+        } else if isAtomic {
             guard write(batch, id) else { return }
         } else {
             note("\(id) has processed \(batch.range) of \(batch.partition)")
@@ -120,56 +160,12 @@ extension ConsumerSimulation {
         }
     }
 
-    private func request(_ consumer: Consumer, _ offsets: [Int: Int64]) -> CommitRequest {
+    func request(_ consumer: Consumer, _ offsets: [Int: Int64]) -> CommitRequest {
         let sorted = offsets.sorted { $0.key < $1.key }
         return CommitRequest(
             groupID: Self.groupID, generation: consumer.member.generation,
-            memberID: consumer.member.memberID,
+            memberID: consumer.member.memberID, instanceID: consumer.instanceID,
             offsets: sorted.map { OffsetToCommit(place($0.key), offset: $0.value) })
-    }
-
-    /// Appends the results of a batch and commits it as one. False when it is to be tried again.
-    private func write(_ batch: Batch, _ id: Int) -> Bool {
-        guard let consumer = consumers[id], !consumer.isLost, consumer.member.generation >= 0 else {
-            return true
-        }
-        lastTicket += 1
-        let ticket = lastTicket
-        coordinator.commit(
-            request(consumer, [batch.partition: batch.range.upperBound]), ticket: ticket, now: clock.now)
-        var prepared: GroupStore?
-        var refusal: GroupError?
-        for effect in coordinator.takeEffects() {
-            switch effect {
-            case .store(let store) where store.ticket == ticket: prepared = store
-            case .committed(ticket, .failure(let error)): refusal = error
-            default: effects.append(effect)
-            }
-        }
-        guard let prepared else {
-            note("\(id) may not write \(batch.range) of \(batch.partition): \(refusal as Any)")
-            if refusal == .rebalanceInProgress { return false }
-            consumers[id]?.positions[batch.partition] = nil
-            return true
-        }
-        lastNumber += 1
-        note("\(id) writes \(batch.range) of \(batch.partition) as \(lastNumber)")
-        let parts = [
-            AtomicPart(
-                partition: number(Self.output, batch.partition),
-                batch: self.batch(batch.values, of: 3, number: lastNumber, padding: 0)),
-            AtomicPart(
-                partition: number(Self.offsets, 0),
-                batch: self.batch(prepared.records, of: 3, number: lastNumber)),
-        ]
-        writes[lastNumber] = AtomicWrite(consumer: id, batch: batch, store: prepared)
-        consumers[id]?.inFlight += 1
-        do throws(LogError) {
-            try store?.volume.submit(atomic: parts, now: clock.now)
-        } catch {
-            answered(lastNumber, .failure(error))
-        }
-        return true
     }
 
     /// Commits what was processed, and does not wait for it.
@@ -180,6 +176,7 @@ extension ConsumerSimulation {
         lastTicket += 1
         note("\(id) commits \(consumer.processed.sorted { $0.key < $1.key })")
         commits[lastTicket] = (id, consumer.processed)
+        for partition in consumer.processed.keys { partitions[partition].sought = nil }
         consumers[id]?.inFlight += 1
         let request = request(consumer, consumer.processed)
         coordinator.commit(request, ticket: lastTicket, now: clock.now)

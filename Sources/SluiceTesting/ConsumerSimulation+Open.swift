@@ -106,7 +106,11 @@ extension ConsumerSimulation {
         consumers = [:]
         commits = [:]
         writes = [:]
+        held = [:]
         produced = [:]
+        ghostTickets = []
+        latest = [:]
+        for _ in openSeeks { count(.openSeek) }
         effects = []
         coordinator = GroupCoordinator(seed: random.next())
         guard outcome.openings > 1 else { return coordinator.finishLoading(now: clock.now) }
@@ -132,9 +136,11 @@ extension ConsumerSimulation {
     /// Members leave, the volume is closed and opened again.
     func closeAndOpen() throws(SimulationViolation) {
         note("close")
+        for id in held.keys.sorted() where random.chance(0.5) { submitHeld(id) }
         for id in consumers.keys.sorted() { leave(id) }
         try carry()
         store?.volume.close(now: clock.now)
+        for id in held.keys.sorted() { submitHeld(id) }
         try carry()
         var rounds = 0
         while !isClosedTold, !files.hasCrashed {
@@ -157,6 +163,7 @@ extension ConsumerSimulation {
     /// The machine is made whole; members read until nothing is left.
     func finish() throws(SimulationViolation) {
         note("the end")
+        isEnding = true
         policy = .none
         files.policy = .none
         files.crashAfterCalls = nil
@@ -171,15 +178,9 @@ extension ConsumerSimulation {
             try work(20)
             if rounds % 4 == 0 { pass(milliseconds: 200) }
             for id in consumers.keys.sorted() {
-                deliver(id)
-                try carry()
-                finishRevoking(id)
-                retry(id)
-                try takeBatch(id)
-                finishBatch(id)
-                commit(id)
-                try carry()
+                try turn(id)
             }
+            for id in held.keys.sorted() { submit(id) }
             tellFloors()
             try check()
         }
@@ -195,7 +196,7 @@ extension ConsumerSimulation {
     private func ends() -> [Int64] { partitions.map(\.end) }
 
     private func isQuiet() throws(SimulationViolation) -> Bool {
-        guard produced.isEmpty, commits.isEmpty, writes.isEmpty else { return false }
+        guard produced.isEmpty, commits.isEmpty, writes.isEmpty, held.isEmpty else { return false }
         let offsets = visible()
         return partitions.indices.allSatisfy { offsets[$0] ?? 0 == partitions[$0].end }
     }

@@ -7,15 +7,18 @@ enum ConsumerStep: Int, CaseIterable {
     case produce, take, run, finish, work
     case join, leave, answer, takeBatch, finishBatch, commit, revoked, retry
     case wait, waitLong, floors, retain, compact
+    case seek, haunt, submit, loop
     case reopen, die, armCrash
 
     var weight: Int {
         switch self {
         case .produce, .take, .run, .finish: 12
-        case .work: 6
+        case .loop: 40
+        case .work: 16
         case .answer, .takeBatch, .finishBatch, .commit, .revoked: 10
-        case .join, .leave, .floors, .retain, .compact, .wait, .retry: 3
-        case .waitLong, .reopen, .die, .armCrash: 1
+        case .floors, .retain, .compact, .wait, .retry: 3
+        case .join: 2
+        case .leave, .waitLong, .reopen, .die, .armCrash, .seek, .haunt, .submit: 1
         }
     }
 }
@@ -34,7 +37,7 @@ extension ConsumerSimulation {
         case .leave: if consumers.count > 1 || random.chance(0.3) { leave(id) }
         case .answer: deliver(id)
         case .takeBatch: try takeBatch(id)
-        case .finishBatch: finishBatch(id)
+        case .finishBatch: finishBatch(id, isHeldLonger: random.chance(0.8))
         case .commit: commit(id)
         case .revoked: finishRevoking(id)
         case .retry: retry(id)
@@ -45,6 +48,15 @@ extension ConsumerSimulation {
             note("retention")
             store?.volume.enforceRetention(wall: clock.now.wallMilliseconds)
         case .compact: compact()
+        case .seek:
+            if random.chance(0.5) {
+                for id in ids { leave(id) }
+                try carry()
+            }
+            try seek()
+        case .loop: try turn(id)
+        case .haunt: haunt()
+        case .submit: if !held.isEmpty { submit(random.pick(held.keys.sorted())) }
         case .reopen: try closeAndOpen()
         case .die: try crash()
         case .armCrash:
@@ -52,7 +64,7 @@ extension ConsumerSimulation {
             note("crash after \(calls) calls")
             files.crashAfterCalls = calls
         }
-        if mustReopen, random.chance(0.05) { try closeAndOpen() }
+        if mustReopen || isInDoubt, random.chance(mustReopen ? 0.05 : 0.02) { try closeAndOpen() }
     }
 
     private func drawStep() -> ConsumerStep {
@@ -81,19 +93,20 @@ extension ConsumerSimulation {
         }
     }
 
-    /// Records that say which they are.
+    /// Records that say which they are, and which batch brought them.
     func batch(_ values: [UInt64], of producer: UInt32, number: UInt64, padding: Int) -> PreparedBatch {
+        let key = bytes(number)
         for value in values {
-            var bytes: [UInt8] = []
-            for shift in stride(from: UInt64(56), through: 0, by: -8) {
-                bytes.append(UInt8(truncatingIfNeeded: value >> shift))
-            }
-            bytes.append(contentsOf: repeatElement(0, count: padding))
+            let bytes = bytes(value) + repeatElement(0, count: padding)
             let fits = builder.append(
-                timestamp: clock.now.wallMilliseconds, key: nil, value: bytes.span.bytes)
+                timestamp: clock.now.wallMilliseconds, key: key.span.bytes, value: bytes.span.bytes)
             assert(fits)
         }
         return seal(of: producer, number)
+    }
+
+    private func bytes(_ number: UInt64) -> [UInt8] {
+        stride(from: UInt64(56), through: 0, by: -8).map { UInt8(truncatingIfNeeded: number >> $0) }
     }
 
     /// Records of the offsets topic as one batch.
@@ -132,6 +145,7 @@ extension ConsumerSimulation {
         note("consumed \(floors.sorted { $0.key < $1.key })")
         for partition in partitions.indices {
             let target = number(Self.input, partition)
+            partitions[partition].floor = max(partitions[partition].floor, floors[partition] ?? 0)
             do throws(LogError) {
                 try store?.volume.setConsumedFloor(target, to: floors[partition] ?? 0)
             } catch {

@@ -3,24 +3,30 @@
 //
 //   batches are appended to the partitions of `in`; jobs of both lanes are taken, run and finished; members
 //   join, take batches, finish them, commit by themselves or as one with what they append to `out`, leave,
-//   and exceed their time; consumed floors are told, retention and compaction run; time passes; the store
-//   is closed; the process dies or the power goes, also within a job and within a recovery; calls fail by a
+//   and exceed their time; static ones come back, before their time is over or after it, and take the place
+//   of another of their name; members offer different assignors; the group is sought, empty or not; the dead
+//   go on to commit; consumed floors are told, retention and compaction run; time passes; the store is
+//   closed; the process dies or the power goes, also within a job and within a recovery; calls fail by a
 //   drawn `FaultPolicy`. After each opening the coordinator is loaded from what `__consumer_offsets` holds.
 //   A run ends on a machine that is whole, with members that read on until nothing is left.
 //
 // The shell between them is the library's in small: a `store` effect is one batch of the offsets topic, told
 // with `stored` when it is answered; the records of a commit that is one with data are the last part of the
-// atomic write; a partition is begun where it is committed, once no commit of it is on its way.
+// atomic write, which may be a while after they were prepared; after one of unknown outcome nothing is told,
+// and its program leaves, goes on, or goes back; a partition is begun where it is committed, once no commit
+// of it is on its way.
 //
-// Not modelled: seeks; members on the wire and static ones (GroupSimulation has them); two calls at one time;
-// an atomic write of unknown outcome, after which a program goes on without opening the store again.
+// Not modelled: members on the wire (GroupSimulation has them); two calls at one time.
 //
-// What must hold: (1) A record that was acknowledged is processed at least once. (2) A member is given a
-//  partition's records in the order of their offsets, without a hole. (3) A partition has one owner. (4)
-//  What is committed never goes back, and was processed before; also across crashes. (5) With commits that
-//  are one with the data, `out` has each record once and in order, and is committed exactly that far after
-//  an opening. (6) What is kept until it is consumed is there until then. (7) An offset never changes its
-//  record. (8) On a whole machine everything is answered, and the group reads to the end.
+// What must hold: (1) A record that was acknowledged is processed at least once, unless a seek went past it.
+//  (2) A member is given a partition's records in the order of their offsets, without a hole. (3) A partition
+//  has one owner. (4) What is committed never goes back but by a seek, and was processed before; what a seek
+//  has set stays until somebody commits after it; nobody seeks a group that has members; also across crashes.
+//  (5) With commits that are one with the data, `out` has each record once and in order from one seek to the
+//  next, and is committed exactly that far after an opening. (6) What is kept until it is consumed is there
+//  until then. (7) An offset never changes its record. (8) On a whole machine everything is answered, and the
+//  group reads to the end. (9) Of two of one instance id the one that began last stays; to come
+//  back after a removal is no beginning. Who was fenced or removed, or has left, commits nothing more.
 
 internal import SluiceCore
 internal import SluiceLog
@@ -41,12 +47,38 @@ public struct ConsumerSimulationOutcome: Sendable, Hashable {
     public var compactions: Int
     /// Segments that went.
     public var removals: Int
+    /// How often what does not happen in every run has happened.
+    public var events: [ConsumerEvent: Int] = [:]
+}
+
+/// What does not happen in every run with consumers.
+public enum ConsumerEvent: String, CaseIterable, Sendable, Hashable {
+    /// A commit was answered before the run's end; was one with its results.
+    case commit, atomicCommit
+    /// A seek was answered; was refused, for the group had members; set a position back; was never answered.
+    case seek, refusedSeek, seekBack, openSeek
+    /// A static member left and came back before its time was over; after it.
+    case comeback, lateComeback
+    /// A static member took the place of one that was running.
+    case replacement
+    /// One that was gone tried to commit.
+    case ghost
+    /// An atomic write got no outcome; its program left, went on, or went back to what was committed.
+    case indeterminate, leftInDoubt, wentOnInDoubt, wentBackInDoubt
+    /// A commit was prepared and its atomic write submitted some steps later; then its member was gone.
+    case heldWrite, orphanedWrite
+    /// A member waited for a position, for a commit was on its way.
+    case unstable
+    /// An assignment was made under an eager protocol; under a cooperative one.
+    case eager, cooperative
+    /// A member found nothing that all others offer as well.
+    case inconsistent
 }
 
 /// A run of the volume and a group on a simulated machine.
 public final class ConsumerSimulation {
     /// A batch that a member has in hand, or whose output is on its way.
-    struct Batch {
+    struct Batch: Equatable {
         var partition: Int
         var range: Range<Int64>
         var values: [UInt64]
@@ -67,6 +99,8 @@ public final class ConsumerSimulation {
         var inHand: Batch?
         /// Commits and atomic writes that are not answered.
         var inFlight = 0
+
+        var instanceID: String? { member.configuration.instanceID }
     }
     /// One partition of `in`, and of `out`.
     struct Partition {
@@ -78,12 +112,34 @@ public final class ConsumerSimulation {
         var committed: Int64 = 0
         /// The end that was seen.
         var end: Int64 = 0
+        /// How much of `out` was read, and where in the input the last write in it has come to.
         var outEnd: Int64 = 0
+        var reached: (write: UInt64, offset: Int64) = (0, 0)
+        /// Where seeks wanted to go, also those that have no answer; and where a log's start was met behind a
+        /// position that had been sought.
+        var seeks: [Int64] = []
+        /// Where a seek was answered to have gone, until somebody commits after it.
+        var sought: Int64?
+        /// The greatest floor that was told.
+        var floor: Int64 = 0
     }
     struct AtomicWrite {
         var consumer: Int
         var batch: Batch
         var store: GroupStore
+    }
+    /// What is remembered of an atomic write for good.
+    struct Written {
+        var partition: Int
+        var range: Range<Int64>
+        /// How many seeks of the partition came before it.
+        var seeks: Int
+    }
+    /// A member by what it commits with.
+    struct Identity {
+        var memberID: String
+        var instanceID: String?
+        var generation: Int32
     }
 
     static let root = "/store"
@@ -105,7 +161,10 @@ public final class ConsumerSimulation {
     /// Whether results and commits are one.
     let isAtomic: Bool
     let isKept: Bool
-    let assignors: [Assignor]
+    /// Each member offers one of these.
+    let assignors: [[Assignor]]
+    let hasStaticMembers: Bool
+    let isSought: Bool
 
     var coordinator: GroupCoordinator
     /// What the coordinator wants done, in order.
@@ -116,16 +175,29 @@ public final class ConsumerSimulation {
     /// Whose commit a ticket is, and what it says.
     var commits: [UInt64: (consumer: Int, offsets: [Int: Int64])] = [:]
     var writes: [UInt64: AtomicWrite] = [:]
+    /// Writes whose commit is prepared, by their consumer; they are submitted later.
+    var held: [Int: AtomicWrite] = [:]
+    var written: [UInt64: Written] = [:]
+    /// Seeks without an answer, and those whose answer left it open.
+    var openSeeks: [UInt64: [Int: Int64]] = [:]
+    /// By member id, who has ever been told of a generation.
+    var identities: [String: Identity] = [:]
+    /// Those of them that are gone.
+    var ghosts: [Identity] = []
+    var ghostTickets: Set<UInt64> = []
+    /// The consumer of an instance id that was started last, and when its time is over once it has left.
+    var latest: [String: (id: Int, leftUntil: Int64?)] = [:]
     var lastNumber: UInt64 = 0
     var produced: [UInt64: (partition: Int, values: [UInt64])] = [:]
     var partitions: [Partition]
     var created: Set<UInt64> = []
     /// Something cannot be written, or nobody knows what was, before the store is opened again.
     var mustReopen = false
-    /// An atomic write may still be appended, or may not: nobody begins anew before that is known.
+    /// An atomic write has no outcome: some partitions cannot be begun before the store is opened again.
     var isInDoubt = false
     var isClosedTold = false
     var weights: [Int] = []
+    var isEnding = false
 
     var builder = RecordBatchBuilder(rawCapacity: 1 << 16)
     var codecs = CodecContext()
@@ -145,8 +217,16 @@ public final class ConsumerSimulation {
         coordinator = GroupCoordinator(seed: seed)
         isAtomic = random.chance(0.5)
         isKept = random.chance(0.5)
-        let lists: [[Assignor]] = [Assignor.allCases, [.cooperativeSticky], [.range], [.roundRobin, .range]]
-        assignors = random.pick(lists)
+        let mixed: [[Assignor]] = [
+            Assignor.allCases, Assignor.allCases, [.range], [.cooperativeSticky, .range],
+            [.roundRobin, .range],
+        ]
+        assignors = random.pick([
+            [Assignor.allCases], [[.cooperativeSticky]], [[.range]], [[.roundRobin, .range]], mixed, mixed,
+            [Assignor.allCases, [.cooperativeSticky], [.roundRobin]],
+        ])
+        hasStaticMembers = random.chance(0.5)
+        isSought = random.chance(0.5)
         partitions = Array(repeating: Partition(), count: random.within(2...4))
         drawMachine()
     }
@@ -185,6 +265,11 @@ public final class ConsumerSimulation {
         configuration.compactionBytesPerSecond = 0
         configuration.compactionSliceBytes = random.pick([500, 4096, 1 << 20])
         if random.chance(0.5) { policy = .drawn(from: &random) }
+        if isAtomic, random.chance(0.3) {
+            // Of some writes nobody learns the outcome: they are in the journal, and not in their segments.
+            let path = "/\(random.chance(0.8) ? Self.output : Self.offsets)-"
+            policy.faults.append(.full(at: path, .chance(random.pick([0.05, 0.2]))))
+        }
         mostOut = (random.within(1...4), random.within(1...3))
         weights = ConsumerStep.allCases.map { $0.weight * random.pick([1, 1, 2, 4]) }
         for rare in [ConsumerStep.die, .armCrash, .reopen] where random.chance(0.3) {
@@ -202,6 +287,8 @@ public final class ConsumerSimulation {
         if operations.count > 60 { operations.removeFirst(operations.count - 60) }
         log?(text)
     }
+
+    func count(_ event: ConsumerEvent) { outcome.events[event, default: 0] += 1 }
 
     func violation(_ invariant: Int, _ message: String) -> SimulationViolation {
         SimulationViolation(

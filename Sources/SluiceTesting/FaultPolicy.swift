@@ -80,6 +80,11 @@ public struct Fault: Sendable, Hashable {
         self.pathContains = pathContains
     }
 
+    /// The disk has no room for a moment, at a write to a path that contains this.
+    public static func full(at path: String, _ trigger: Trigger) -> Fault {
+        Fault(.write, errno: ENOSPC, trigger, pathContains: path)
+    }
+
     /// Whether it has failed a call already.
     private var hasFired = false
 

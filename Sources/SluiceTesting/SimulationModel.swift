@@ -97,13 +97,15 @@ extension LogSettings {
     /// As a topic's settings in the manifest.
     package var simulatedText: [TopicRecord.Setting] {
         let values: [(String, Int64)] = [
-            ("compact", isCompacted ? 1 : 0), ("consumed", isUntilConsumed ? 1 : 0),
+            ("adapts", adaptsSegments ? 1 : 0), ("compact", isCompacted ? 1 : 0),
+            ("consumed", isUntilConsumed ? 1 : 0),
             ("delete", isDeleted ? 1 : 0), ("delete.ms", deleteRetentionMilliseconds),
             ("dirty", Int64(minDirtyRatio * 100)),
             ("durable", isDurable ? 1 : 0), ("index", indexIntervalBytes),
             ("lag", minCompactionLagMilliseconds),
             ("logtime", usesLogAppendTime ? 1 : 0),
-            ("max", Int64(maxMessageBytes)), ("retention.bytes", retentionBytes ?? -1),
+            ("max", Int64(maxMessageBytes)), ("promise", promiseMilliseconds ?? -100),
+            ("retention.bytes", retentionBytes ?? -1),
             ("retention.ms", retentionMilliseconds ?? -1), ("segment.bytes", segmentBytes),
             ("segment.ms", segmentMilliseconds),
         ]
@@ -116,6 +118,7 @@ extension LogSettings {
         for setting in text {
             guard let value = Int64(setting.value) else { continue }
             switch setting.key {
+            case "adapts": adaptsSegments = value == 1
             case "compact": isCompacted = value == 1
             case "consumed": isUntilConsumed = value == 1
             case "delete": isDeleted = value == 1
@@ -126,6 +129,7 @@ extension LogSettings {
             case "index": indexIntervalBytes = value
             case "logtime": usesLogAppendTime = value == 1
             case "max": maxMessageBytes = Int(value)
+            case "promise": promiseMilliseconds = value < -1 ? nil : value
             case "retention.bytes": retentionBytes = value < 0 ? nil : value
             case "retention.ms": retentionMilliseconds = value < 0 ? nil : value
             case "segment.bytes": segmentBytes = value

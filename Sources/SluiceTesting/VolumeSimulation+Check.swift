@@ -54,7 +54,7 @@ extension VolumeSimulation {
             }
         case .storeStopped: isFailed = true
         case .compacted: compactions += 1
-        case .removalFailed, .segmentsRemoved, .recordsUnreadable, .compactionFailed: break
+        case .removalFailed, .segmentsRemoved, .recordsDropped, .recordsUnreadable, .compactionFailed: break
         }
     }
 

@@ -6,12 +6,16 @@ internal import SluiceLog
 extension VolumeSimulation {
     /// Draws a budget for some machines, tiny beside what a run writes.
     func drawBudget() {
-        guard random.chance(0.4) else { return }
-        configuration.diskBytes =
-            Int64(random.pick([random.within(32...60), random.within(60...200)])) * 4096
+        guard random.chance(0.5) else { return }
+        let blocks = random.pick([random.within(28...45), random.within(35...60), random.within(60...120)])
+        configuration.diskBytes = Int64(blocks) * 4096
         configuration.exemptBytes = Int64(random.pick([8, 16])) * 4096
         configuration.journalBytes = min(configuration.journalBytes, 16 << 10)
         configuration.manifestBytes = min(configuration.manifestBytes, 4096)
+        weights[Step.relieve.rawValue] += random.pick([0, 5])
+        weights[Step.drop.rawValue] += random.pick([0, 5])
+        weights[Step.moveFloor.rawValue] += random.pick([0, 5])
+        configuration.rollBytes = Int64(random.pick([1, 2000, 1 << 20]))
     }
 
     var hasBudget: Bool { configuration.diskBytes < .max }
@@ -53,6 +57,60 @@ extension VolumeSimulation {
         try check(
             (0...known).contains(use.usedBytes - files.allocatedBytes), 14,
             "the files take \(files.allocatedBytes) bytes, the volume counts \(use.usedBytes)")
+    }
+
+    /// The controller asks for room.
+    func relieve() throws(SimulationViolation) {
+        note("relief")
+        store?.volume.relieve(wall: clock.now.wallMilliseconds)
+        try drain()
+    }
+
+    /// A producer makes room for itself.
+    func dropOldest() throws(SimulationViolation) {
+        let usable = partitions.indices.filter { topics[partitions[$0].topic].phase == .alive }
+        guard !usable.isEmpty else { return }
+        let partition = random.pick(usable)
+        guard let number = number(partition) else { return }
+        let wanted = Int64(random.pick([1, 500, 100_000]))
+        let going = store?.volume.dropOldest(number, bytes: wanted, wall: clock.now.wallMilliseconds) ?? 0
+        note("drop \(wanted) bytes of \(partition): \(going) go")
+        let topic = topics[partitions[partition].topic]
+        try check(
+            going == 0 || topic.hadRetention, 1, "partition \(partition) drops records, with nothing promised"
+        )
+        try drain()
+    }
+
+    /// A full store on which all has been consumed is freed by relief, wherever the records lie.
+    func checkRelief() throws(SimulationViolation) {
+        guard hasBudget, !isFailed else { return }
+        var waiting: [Int] = []
+        for index in partitions.indices {
+            let topic = topics[partitions[index].topic]
+            guard topic.phase == .alive, topic.settings.isUntilConsumed, topic.possibleSettings.isEmpty,
+                !partitions[index].isStopped, let number = number(index),
+                let range = try? store?.volume.offsets(number)
+            else { continue }
+            partitions[index].startRequested = max(partitions[index].startRequested, range.upperBound)
+            note("all of \(index) is consumed, to \(range.upperBound)")
+            try? store?.volume.setConsumedFloor(number, to: range.upperBound)
+            waiting.append(number)
+        }
+        // One segment at least in each round.
+        for _ in 0..<3 * waiting.count {
+            try relieve()
+            try quiesce()
+        }
+        let isFull = store?.volume.reserve(Int(max(configuration.rollBytes, configuration.diskBytes / 100)))
+        guard isFull == false else {
+            return store?.volume.release(Int(max(configuration.rollBytes, configuration.diskBytes / 100)))
+                ?? ()
+        }
+        for number in waiting {
+            let bytes = store?.volume.diskState(number, wall: 0)?.bytes ?? 0
+            try check(bytes == 0, 14, "the store is full, and \(bytes) consumed bytes of \(number) stay")
+        }
     }
 
     /// A store that has been drained and takes no batch: what is left on the disk is what its files take at

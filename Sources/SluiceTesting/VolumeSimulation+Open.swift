@@ -133,6 +133,7 @@ extension VolumeSimulation {
         try quiesce()
         try checkDisk()
         try checkDiskAtRest()
+        try checkRelief()
         try drainStore()
         try appendEverywhere()
         try checkDisk()

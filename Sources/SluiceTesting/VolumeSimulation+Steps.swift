@@ -5,7 +5,8 @@ internal import SluiceLog
 /// The kinds of steps; how often each is taken differs from run to run.
 enum Step: Int, CaseIterable {
     case submit, submitAtomic, take, run, finish, look
-    case wait, retain, compact, moveFloor, deleteRecords, createTopic, configureTopic, addPartitions,
+    case wait, retain, relieve, drop, compact, moveFloor, deleteRecords, createTopic, configureTopic,
+        addPartitions,
         deleteTopic
     case close, die, armCrash
 
@@ -16,7 +17,7 @@ enum Step: Int, CaseIterable {
         case .submitAtomic: 5
         case .look, .wait: 3
         case .compact: 3
-        case .retain, .deleteRecords, .configureTopic: 2
+        case .retain, .relieve, .drop, .deleteRecords, .configureTopic: 2
         case .createTopic, .addPartitions, .deleteTopic, .moveFloor: 1
         case .close, .die, .armCrash: 2
         }
@@ -28,7 +29,8 @@ extension VolumeSimulation {
         switch drawStep() {
         case .submit:
             guard let partition = drawPartition() else { return }
-            let padding = random.pick([0, 10, 100, 400, 400, 2000])
+            let padding = random.pick(
+                hasBudget ? [0, 100, 2000, 6000, 6000, 12_000] : [0, 10, 100, 400, 400, 2000])
             _ = try submit(
                 to: partition, producer: UInt32(random.below(3)), count: random.within(1...4),
                 padding: padding,
@@ -47,6 +49,8 @@ extension VolumeSimulation {
             note("retention")
             store?.volume.enforceRetention(wall: clock.now.wallMilliseconds)
             try drain()
+        case .relieve: try relieve()
+        case .drop: try dropOldest()
         case .compact:
             try compact()
             // A pass is many jobs: a step for each would seldom come to its end.

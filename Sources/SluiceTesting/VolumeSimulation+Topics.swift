@@ -6,6 +6,7 @@ extension VolumeSimulation {
     func drawSettings() -> LogSettings {
         var settings = LogSettings()
         settings.segmentBytes = Int64(random.pick([512, 1500, 4096, 8192, 1 << 20]))
+        settings.adaptsSegments = random.chance(0.3)
         settings.segmentMilliseconds = random.pick([100, 10_000_000, 10_000_000])
         settings.indexIntervalBytes = Int64(random.pick([0, 100, 4096]))
         settings.isDurable = random.chance(0.6)
@@ -13,6 +14,7 @@ extension VolumeSimulation {
         settings.retentionMilliseconds = nil
         if random.chance(0.25) { settings.retentionMilliseconds = random.pick([50, 2000]) }
         if random.chance(0.25) { settings.retentionBytes = Int64(random.pick([0, 1000, 4000])) }
+        if random.chance(0.3) { settings.promiseMilliseconds = random.pick([-1, 0, 50, 2000]) }
         if random.chance(0.1) { settings.maxMessageBytes = 600 }
         settings.isCompacted = random.chance(0.4)
         settings.isDeleted = !settings.isCompacted || random.chance(0.3)
@@ -48,7 +50,10 @@ extension VolumeSimulation {
     func createTopic() throws(SimulationViolation) {
         guard topics.count(where: { $0.phase != .gone }) < 4 else { return }
         let name = "t\(random.below(4))"
-        guard !topics.contains(where: { $0.name == name && $0.phase != .gone }) else { return }
+        // Beside one that is being deleted it waits for the end of that.
+        guard !topics.contains(where: { $0.name == name && ![.gone, .deleting].contains($0.phase) }) else {
+            return
+        }
         let count = random.within(1...3)
         let settings = drawSettings()
         let id = UniqueID(using: &random)
@@ -195,7 +200,10 @@ extension VolumeSimulation {
     private func failed(_ request: SimulatedRequest, _ error: LogError) {
         switch request {
         case .create(let topic):
-            if case .io = error { topics[topic].phase = .gone }
+            switch error {
+            case .io, .topicExists: topics[topic].phase = .gone
+            default: break
+            }
         case .configure(let topic, let settings):
             guard case .io = error, let index = topics[topic].possibleSettings.firstIndex(of: settings) else {
                 return
@@ -212,7 +220,8 @@ extension VolumeSimulation {
 
 extension LogSettings {
     var hasRetention: Bool {
-        isDeleted && !isUntilConsumed && (retentionMilliseconds != nil || retentionBytes != nil)
+        promiseMilliseconds != nil
+            || isDeleted && !isUntilConsumed && (retentionMilliseconds != nil || retentionBytes != nil)
     }
 }
 

@@ -22,15 +22,22 @@ import Testing
     func `what is acknowledged is processed whatever happens`(lane: UInt64) throws {
         let first = Self.environment["SLUICE_FIRST_SEED"].flatMap(UInt64.init) ?? 1
         var failures = 0
+        var events: [ConsumerEvent: Int] = [:]
         for seed in first..<(first + Self.seeds) where seed % UInt64(Self.lanes) == lane {
             do {
-                _ = try ConsumerSimulation.run(seed: seed)
+                events.merge(try ConsumerSimulation.run(seed: seed).events, uniquingKeysWith: +)
             } catch {
                 Issue.record(error)
                 failures += 1
                 if failures >= 3 { return }
             }
         }
+        if Self.environment["SLUICE_TRACE"] != nil {
+            print(ConsumerEvent.allCases.map { "\($0) \(events[$0] ?? 0)" }.joined(separator: ", "))
+        }
+        // A simulation that draws too little proves nothing; the rarest are in one seed of two hundred.
+        guard Self.seeds >= 2_000 else { return }
+        for event in ConsumerEvent.allCases { #expect(events[event] ?? 0 > 0, "\(event) never happened") }
     }
 
     @Test(.enabled(if: environment["SLUICE_SEED"] != nil))

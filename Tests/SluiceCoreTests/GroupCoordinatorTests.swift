@@ -217,7 +217,44 @@ import Testing
         #expect(bench.coordinator.describe("g")?.members.count == 1)
     }
 
+    @Test func `a static member that was put out of its group does not put out who came for it since`() throws
+    {
+        var bench = Bench()
+        let old = try bench.single(Bench.request(instance: "i", isLocal: true))
+        bench.coordinator.processing(groupID: "g", memberID: old, until: 1)
+        bench.pass(milliseconds: 1)
+        #expect(bench.notices[old] == [.removed])
+        let returning = Bench.request(instance: "i", isLocal: true, isReturning: true)
+        var other = bench
+        other.join(Bench.request(instance: "i", isLocal: true))
+        #expect(other.joins[other.join(returning)] == .failure(.fencedInstance))
+        #expect(other.coordinator.describe("g")?.members.count == 1)
+        // Nobody came: it is a member again.
+        #expect(try bench.joins[bench.join(returning)]?.get().generation == 3)
+    }
+
     // MARK: Offsets
+
+    @Test func `nobody seeks while a commit is on its way, which may be appended after the seek`() throws {
+        var bench = Bench()
+        let id = try bench.single()
+        bench.holdsStores = true
+        bench.commit(id, 1, offset: 9)
+        #expect(bench.leave(id) == nil && bench.state == .empty)
+        func seek(_ topic: String, _ ticket: UInt64) {
+            let target = OffsetToCommit(GroupPartition(topic: topic, partition: 0), offset: 2)
+            bench.coordinator.seek(groupID: "g", to: [target], ticket: ticket, now: bench.now)
+            bench.run()
+        }
+        seek("t", 900)
+        #expect(bench.commits[900] == .failure(.unstableOffsetCommit))
+        bench.holdsStores = false
+        seek("other", 901)
+        #expect(bench.commits[901] == .success([]))
+        for store in bench.held { bench.finish(store) }
+        seek("t", 902)
+        #expect(try bench.commits[902] == .success([]) && bench.committed() == 2)
+    }
 
     @Test func `a commit needs its generation and its member, unless the group is empty`() throws {
         var bench = Bench()
@@ -304,9 +341,58 @@ import Testing
         bench.run()
         #expect(bench.commits[900] == .success([.init(partition: both[0], error: .groupSubscribedToTopic)]))
         #expect(try bench.committed("t") == 5 && bench.committed("u") == nil)
-        bench.coordinator.topicDeleted("t", now: bench.now)
-        bench.run()
+        #expect(bench.deleteTopic("t") == .some(nil))
         #expect(try bench.committed("t") == nil)
+    }
+
+    @Test func `a topic of which nothing is committed is forgotten at once`() throws {
+        var bench = Bench()
+        _ = try bench.single()
+        bench.holdsStores = true
+        #expect(bench.deleteTopic("t") == .some(nil))
+    }
+
+    @Test(arguments: [false, true])
+    func `a commit on its way while its topic is deleted leaves nothing behind`(isLast: Bool) throws {
+        var bench = Bench()
+        let id = try bench.single()
+        bench.commit(id, 1)
+        bench.holdsStores = true
+        let ticket = bench.commit(id, 1, offset: 9)
+        #expect(bench.deleteTopic("t") == .none)
+        let deletion = bench.lastTicket
+        // In the log the commit comes first; when it is atomic with data it may come last.
+        if isLast { bench.held.reverse() }
+        let held = bench.held
+        bench.held = []
+        bench.holdsStores = false
+        for store in held { bench.finish(store) }
+        bench.run()
+        #expect(try bench.commits[ticket]?.get() == [])
+        #expect(bench.topics[deletion] == .some(nil))
+        #expect(try bench.committed() == nil)
+        #expect(try bench.reloaded().committed() == nil)
+        // Of the next topic of that name anything may be committed.
+        bench.commit(id, 1, offset: 2)
+        #expect(try bench.committed() == 2)
+        #expect(try bench.reloaded().committed() == 2)
+    }
+
+    @Test func `a deletion whose records cannot be stored says so, after the last of them`() throws {
+        var bench = Bench()
+        bench.commit()
+        let other = OffsetToCommit(GroupPartition(topic: "t", partition: 0), offset: 1)
+        bench.coordinator.commit(CommitRequest(groupID: "h", offsets: [other]), ticket: 900, now: bench.now)
+        bench.run()
+        bench.holdsStores = true
+        #expect(bench.deleteTopic("t") == .none)
+        #expect(bench.held.count == 2)
+        bench.finish(bench.held[0], fails: true)
+        bench.run()
+        #expect(bench.topics.isEmpty)
+        bench.finish(bench.held[1])
+        bench.run()
+        #expect(bench.topics[bench.lastTicket] == .some(.coordinatorNotAvailable))
     }
 
     // MARK: Forgetting and loading

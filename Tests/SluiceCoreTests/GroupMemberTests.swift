@@ -128,6 +128,17 @@ import Testing
         #expect(unknown.takeEffects().contains(.lost(list(0))) && unknown.generation == -1)
     }
 
+    @Test func `only one that was put out says that it returns, until it has an id again`() throws {
+        var first = member()
+        #expect(try #require(joinRequest(first.takeEffects())).isReturning == false)
+        var removed = stable(list(0))
+        removed.removed()
+        #expect(try #require(joinRequest(removed.takeEffects())).isReturning)
+        removed.joined(.success(response(3)))
+        removed.synced(.failure(.rebalanceInProgress))
+        #expect(try #require(joinRequest(removed.takeEffects())).isReturning == false)
+    }
+
     @Test func `fenced, it ends`() {
         var member = stable(list(0))
         member.fenced()
@@ -175,6 +186,18 @@ import Testing
         leader.topicsChanged(topics: ["t"], counts: ["t": 4, "other": 3])
         #expect(leader.takeEffects().isEmpty)
         leader.topicsChanged(topics: ["t"], counts: ["t": 5])
+        #expect(joinRequest(leader.takeEffects()) != nil)
+    }
+
+    @Test func `a leader that takes up an assignment of before makes another`() throws {
+        // The topic has grown while it was away, and nobody else looks.
+        var leader = member([.cooperativeSticky])
+        let own = try #require(joinRequest(leader.takeEffects()))
+        var answer = response(1, members: [own])
+        answer.skipsAssignment = true
+        leader.joined(.success(answer))
+        _ = leader.takeEffects()
+        leader.synced(.success(assigned(list(0))))
         #expect(joinRequest(leader.takeEffects()) != nil)
     }
 }

@@ -99,6 +99,13 @@ extension GroupSimulation {
                 case .removed: lose(id)
                 }
             }
+        case .topicForgotten(let ticket, let error):
+            guard let topic = deletions.removeValue(forKey: ticket) else {
+                throw broken("the deletion \(ticket) was answered twice, or before a restart")
+            }
+            note("\(topic) is forgotten, \(error.map { "\($0)" } ?? "all of it")")
+            // What could not be stored is tried again, as at the next opening.
+            if error != nil { forget(topic) }
         case .offsetsDeleted, .groupDeleted: break
         }
     }
@@ -108,8 +115,15 @@ extension GroupSimulation {
     func check() throws {
         try checkOwners()
         let current = visible()
-        for (partition, offset) in seen where current[partition] ?? -1 < offset {
+        for (partition, offset) in seen
+        where current[partition] ?? -1 < offset && !isDeleting(partition.topic)
+            && offset >= start(of: partition.topic)
+        {
             throw broken("\(partition) went back from \(offset) to \(current[partition] ?? -1)")
+        }
+        for (partition, offset) in current
+        where offset < start(of: partition.topic) && !isDeleting(partition.topic) {
+            throw broken("\(partition) is at \(offset), of a topic that was deleted")
         }
         seen = current
     }
@@ -143,7 +157,10 @@ extension GroupSimulation {
             guard case .offset(_, let partition) = try GroupRecordKey(record.key[...]) else { continue }
             folded[partition] = try record.value.map { try CommittedOffset($0[...]).offset }
         }
-        if folded != visible() { throw broken("visible are \(visible()), durable are \(folded)") }
+        // What is being taken back shows no more, and may still be in the log.
+        func isKept(_ entry: (key: GroupPartition, value: Int64)) -> Bool { !isDeleting(entry.key.topic) }
+        let (visible, durable) = (visible().filter(isKept), folded.filter(isKept))
+        if durable != visible { throw broken("visible are \(visible), durable are \(durable)") }
     }
 
     // MARK: The end

@@ -3,9 +3,9 @@
 // What happens: members join, leave, crash, are replaced by another of their name, are slow to give up,
 // exceed their time; answers come late; stores finish in any order, or fail; the store is closed hard and
 // its offsets topic read again. What holds after every step: (1) no partition has two owners; (2) a
-// committed offset never goes back; (3) what is visible is what was reported durable; (4) a commit of
-// another generation is refused. After a quiet time every partition of a subscribed topic has one owner, and
-// the loads are even.
+// committed offset never goes back, and none of a deleted topic is there when another has its name; (3) what
+// is visible is what was reported durable; (4) a commit of another generation is refused. After a quiet time
+// every partition of a subscribed topic has one owner, and the loads are even.
 
 import SluiceCore
 import SluiceLog
@@ -47,6 +47,11 @@ final class GroupSimulation {
     var consumers: [Int: Consumer] = [:]
     var lastConsumer = 0
     var lastTicket: UInt64 = 0
+    /// How often a topic was deleted: a commit of an earlier one must not show in a later one.
+    var incarnations: [String: Int64] = [:]
+    /// Topics that are being deleted, by the ticket of their deletion: the next of that name is not there
+    /// yet.
+    var deletions: [UInt64: String] = [:]
     /// Whose commit a ticket is.
     var commitTickets: [UInt64: Int] = [:]
     var staleTickets: Set<UInt64> = []
@@ -113,7 +118,7 @@ final class GroupSimulation {
         case ..<87: if let id = pick(ids) { commitStale(id) }
         case ..<95: try pass(milliseconds: random.pick([1, 100, 1_000, 3_000]))
         case ..<96: try pass(milliseconds: 61_000)
-        case ..<97: changeTopics()
+        case ..<97: if random.chance(0.7) { changeTopics() } else { deleteTopic() }
         case ..<98: try restart()
         case ..<99:
             if let id = pick(ids), consumers[id]?.isLocal == true, let member = consumers[id]?.member {
@@ -214,11 +219,12 @@ final class GroupSimulation {
     /// Looks up where to begin, reads on, and commits.
     func read(_ id: Int) throws {
         guard var consumer = consumers[id], !consumer.isRevoking else { return }
-        for partition in consumer.member.owned where consumer.positions[partition] == nil {
+        for partition in consumer.member.owned
+        where consumer.positions[partition] == nil && !isDeleting(partition.topic) {
             do throws(GroupError) {
                 let committed = try coordinator.committed(
                     groupID: Self.groupID, partitions: [partition], requireStable: true)
-                consumer.positions[partition] = committed[0].offset?.offset ?? 0
+                consumer.positions[partition] = committed[0].offset?.offset ?? start(of: partition.topic)
             } catch {}
         }
         var offsets: [OffsetToCommit] = []
@@ -301,6 +307,30 @@ final class GroupSimulation {
         tellTopics()
     }
 
+    /// A topic is deleted, and another made of its name: consumers begin it at its beginning. Offsets say
+    /// which of the topics they are of.
+    func deleteTopic() {
+        guard let topic = pick(Array(0..<counts.count)).map({ "t\($0)" }) else { return }
+        incarnations[topic, default: 0] += 1
+        note("topic \(topic) is deleted and made anew")
+        for id in consumers.keys.sorted() {
+            let kept = consumers[id]?.positions.filter { $0.key.topic != topic }
+            consumers[id]?.positions = kept ?? [:]
+        }
+        forget(topic)
+    }
+
+    func forget(_ topic: String) {
+        lastTicket += 1
+        deletions[lastTicket] = topic
+        coordinator.topicDeleted(topic, ticket: lastTicket, now: now)
+    }
+
+    func isDeleting(_ topic: String) -> Bool { deletions.values.contains(topic) }
+
+    /// Where a topic begins: far behind where any before it of that name has come to.
+    func start(of topic: String) -> Int64 { (incarnations[topic] ?? 0) * 1_000_000_000 }
+
     func tellTopics() {
         for id in consumers.keys.sorted() {
             guard let consumer = consumers[id] else { continue }
@@ -345,6 +375,9 @@ final class GroupSimulation {
             case .idle, .stable, .revoking, .waiting, .ended: break
             }
         }
+        let unfinished = Set(deletions.values).sorted()
+        deletions = [:]
+        for topic in unfinished { forget(topic) }
         seen = visible()
         try checkVisible()
         try carry()

@@ -14,6 +14,7 @@ struct GroupBench {
     var syncs: [UInt64: Result<SyncResponse, GroupError>] = [:]
     var commits: [UInt64: Result<[RefusedPartition], GroupError>] = [:]
     var deletions: [UInt64: GroupError?] = [:]
+    var topics: [UInt64: GroupError?] = [:]
     var notices: [String: [MemberNotice]] = [:]
 
     init(_ change: (inout GroupConfiguration) -> Void = { $0.initialRebalanceDelayMilliseconds = 0 }) {
@@ -32,6 +33,8 @@ struct GroupBench {
                 case .committed(let ticket, let result), .offsetsDeleted(let ticket, let result):
                     commits[ticket] = result
                 case .groupDeleted(let ticket, let error): deletions[ticket] = error
+                case .topicForgotten(let ticket, let error):
+                    topics.updateValue(error, forKey: ticket)
                 case .store(let store): if holdsStores { held.append(store) } else { finish(store) }
                 case .notify(_, let memberID, let notice): notices[memberID, default: []].append(notice)
                 }
@@ -55,13 +58,13 @@ struct GroupBench {
     static func request(
         _ memberID: String = "", client: String = "c", instance: String? = nil,
         protocols: [String] = ["range"], metadata: [UInt8] = [], isLocal: Bool = false,
-        needsID: Bool = false, type: String = "consumer"
+        needsID: Bool = false, isReturning: Bool = false, type: String = "consumer"
     ) -> JoinRequest {
         JoinRequest(
             groupID: "g", memberID: memberID, instanceID: instance, clientID: client, clientHost: "/h",
             sessionTimeoutMilliseconds: 10_000, rebalanceTimeoutMilliseconds: 60_000, protocolType: type,
             protocols: protocols.map { GroupProtocol(name: $0, metadata: metadata) }, isLocal: isLocal,
-            requiresKnownMemberID: needsID)
+            requiresKnownMemberID: needsID, isReturning: isReturning)
     }
 
     /// Joins; the ticket finds the answer in `joins`.
@@ -110,6 +113,14 @@ struct GroupBench {
             try coordinator.heartbeat(groupID: "g", generation: generation, memberID: memberID, now: now)
             return nil
         } catch { return error }
+    }
+
+    /// How it went; nil while that is not known.
+    @discardableResult mutating func deleteTopic(_ topic: String) -> GroupError?? {
+        lastTicket += 1
+        coordinator.topicDeleted(topic, ticket: lastTicket, now: now)
+        run()
+        return topics[lastTicket]
     }
 
     /// A stable group of one; its member's id.

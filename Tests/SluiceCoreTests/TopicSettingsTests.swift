@@ -12,6 +12,7 @@ import Testing
         "message.timestamp.type": "LogAppendTime", "sluice.durability": "written",
         "cleanup.policy": "compact,delete", "delete.retention.ms": "1", "min.cleanable.dirty.ratio": "0.25",
         "min.compaction.lag.ms": "1", "sluice.retention": "until-consumed", "sluice.retention.groups": "a,b",
+        "sluice.backpressure.abandon.ms": "1",
     ]
 
     @Test func `every property has a row and every row a property of its own`() throws {
@@ -42,6 +43,7 @@ import Testing
                 "sluice.backpressure.policy": "throttle", "sluice.backpressure.groups": "",
                 "sluice.backpressure.lag.target.ms": "30000", "sluice.backpressure.rate.min": "65536",
                 "sluice.backpressure.rate.max": "-1", "sluice.backpressure.rate.floor": "8000000",
+                "sluice.backpressure.abandon.ms": "86400000",
             ])
         #expect(TopicSettings().properties.isEmpty)
     }
@@ -77,6 +79,7 @@ import Testing
         ("sluice.retention", ["time-and-size"], ["until", ""]),
         ("sluice.retention.groups", ["", "a", "a,b-c"], [",", "a,,b", "a,a"]),
         ("sluice.durability", ["durable", "written"], ["all"]),
+        ("sluice.backpressure.abandon.ms", ["0", "1", "9223372036854775807"], ["-1", "day"]),
     ])
     func `a range ends where it says`(key: String, good: [String], bad: [String]) throws {
         for value in good {

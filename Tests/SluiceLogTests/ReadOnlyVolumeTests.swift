@@ -5,6 +5,40 @@ import Testing
 
 @testable import SluiceLog
 
+/// What a view shows of a partition, read as a consumer does.
+func readAll(_ volume: ReadOnlyVolume, _ topic: String, _ files: SimulatedFileSystem) throws
+    -> [String]
+{
+    let number = try volume.number(topic: topic, partition: 0)
+    let range = try volume.offsets(number)
+    let reader = SegmentReader(files, mayRepair: false)
+    var context = CodecContext()
+    var values: [String] = []
+    var next = range.lowerBound
+    while next < range.upperBound, let segment = try volume.segment(number, at: next) {
+        var position = try reader.position(of: next, in: segment)
+        while let batches = try reader.fetch(segment, from: position, maxBytes: 200) {
+            var inside = 0
+            while inside < batches.bytes.count {
+                let rest = ByteSlice(
+                    batches.bytes.buffer, start: batches.bytes.start + inside,
+                    count: batches.bytes.count - inside)
+                let header = try BatchHeader(rest.bytes)
+                let stored = ByteSlice(rest.buffer, start: rest.start, count: header.totalBytes)
+                let batch = try reader.decode(stored, at: position, in: segment, &context)
+                if !header.isControl {
+                    values += batch.all.map { String(decoding: $0.value ?? [], as: UTF8.self) }
+                }
+                inside += header.totalBytes
+                position += Int64(header.totalBytes)
+                next = header.nextOffset
+            }
+        }
+        next = max(next, segment.endOffset)
+    }
+    return values
+}
+
 @Suite struct ReadOnlyVolumeTests {
     private func view(_ store: TestStore, includesUnsynced: Bool = false) throws -> ReadOnlyVolume {
         try ReadOnlyVolume(
@@ -12,38 +46,10 @@ import Testing
             interpret: { LogSettings(simulated: $0) })
     }
 
-    /// What a view shows of a partition, read as a consumer does.
     private func read(_ volume: ReadOnlyVolume, _ topic: String, _ files: SimulatedFileSystem) throws
         -> [String]
     {
-        let number = try volume.number(topic: topic, partition: 0)
-        let range = try volume.offsets(number)
-        let reader = SegmentReader(files, mayRepair: false)
-        var context = CodecContext()
-        var values: [String] = []
-        var next = range.lowerBound
-        while next < range.upperBound, let segment = try volume.segment(number, at: next) {
-            var position = try reader.position(of: next, in: segment)
-            while let batches = try reader.fetch(segment, from: position, maxBytes: 200) {
-                var inside = 0
-                while inside < batches.bytes.count {
-                    let rest = ByteSlice(
-                        batches.bytes.buffer, start: batches.bytes.start + inside,
-                        count: batches.bytes.count - inside)
-                    let header = try BatchHeader(rest.bytes)
-                    let stored = ByteSlice(rest.buffer, start: rest.start, count: header.totalBytes)
-                    let batch = try reader.decode(stored, at: position, in: segment, &context)
-                    if !header.isControl {
-                        values += batch.all.map { String(decoding: $0.value ?? [], as: UTF8.self) }
-                    }
-                    inside += header.totalBytes
-                    position += Int64(header.totalBytes)
-                    next = header.nextOffset
-                }
-            }
-            next = max(next, segment.endOffset)
-        }
-        return values
+        try readAll(volume, topic, files)
     }
 
     @Test(arguments: 0..<60)

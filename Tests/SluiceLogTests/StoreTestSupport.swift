@@ -18,6 +18,7 @@ final class TestStore {
     var requests: [UInt64: Result<Int64, LogError>] = [:]
     var events: [VolumeEvent] = []
     var isClosed = false
+    var closeResult: Result<Void, LogError>?
     /// The jobs that were done, in order.
     var done: [String] = []
     private var next: UInt64 = 1
@@ -84,7 +85,7 @@ final class TestStore {
         }
         for (id, result) in taken.requests { requests[id] = result }
         events += taken.events
-        if taken.closed != nil { isClosed = true }
+        if let result = taken.closed { (isClosed, closeResult) = (true, result) }
     }
 
     /// Takes one job; nil when that lane has none.

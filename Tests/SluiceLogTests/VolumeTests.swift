@@ -180,9 +180,18 @@ import Testing
         #expect(throws: LogError.self) { try store.append(["x"], to: "t") }
         #expect(store.events.contains { if case .partitionStopped("t", 0, _) = $0 { true } else { false } })
         #expect(try store.append([long], to: "u")?.offset == 0)
-        try store.reopen()
+        try store.close()
+        // The rest is closed, and the close says what is not.
+        guard case .failure(.stopped(let error))? = store.closeResult else {
+            Issue.record("\(String(describing: store.closeResult))")
+            return
+        }
+        #expect(error.path.contains("/t-0/"))
+        try store.open()
         #expect(try !store.report.wasClosed)
         #expect(try store.append(["x"], to: "t")?.offset != nil)
+        try store.close()
+        #expect((try? store.closeResult?.get()) != nil)
     }
 
     @Test func `a failed sync of the journal stops all writing, and reading goes on`() throws {
@@ -196,7 +205,9 @@ import Testing
         #expect(isIndeterminate(store.answers[first]) && isIndeterminate(store.answers[second]))
         #expect(throws: LogError.self) { try store.append(["x"], to: "u") }
         #expect(try store.read("t") == ["a"])
-        try store.reopen()
+        try store.close()
+        #expect(throws: LogError.self) { try store.closeResult?.get() }
+        try store.open()
         #expect(try store.append(["x"], to: "u")?.offset != nil)
     }
 
@@ -318,5 +329,67 @@ import Testing
         try store.createTopic("t")
         #expect(try store.append(["new"], to: "t")?.offset == 0)
         #expect(try store.read("t") == ["new"])
+    }
+
+    /// Asks for the deletion of `t` and for another topic of that name, and does nothing of it yet.
+    private func replaceTopic(
+        _ store: TestStore, holdsName: Bool = false
+    ) throws -> (deletion: UInt64, creation: UInt64) {
+        let (deletion, creation) = (store.nextNumber(), store.nextNumber())
+        let id = UniqueID(using: &store.random)
+        try store.opened?.volume.deleteTopic("t", holdsName: holdsName, request: deletion)
+        try store.opened?.volume.createTopic(
+            "t", id: id, partitions: 1, settings: [], log: LogSettings(), request: creation)
+        #expect(throws: LogError.topicExists("t")) { try store.createTopic("t") }
+        return (deletion, creation)
+    }
+
+    @Test func `a topic that is made while the one of its name is deleted waits for that`() throws {
+        let store = try store()
+        try store.append(["old"], to: "t")
+        let (deletion, creation) = try replaceTopic(store)
+        store.drive(waits: false) { store.requests[creation] != nil }
+        #expect((try? store.requests[deletion]?.get()) != nil)
+        #expect(try store.requests[creation]?.get() == 1)
+        #expect(try store.append(["new"], to: "t")?.offset == 0)
+        #expect(try store.read("t") == ["new"])
+    }
+
+    @Test func `a name that is held is free when it is released`() throws {
+        let store = try store()
+        let (deletion, creation) = try replaceTopic(store, holdsName: true)
+        store.drive()
+        #expect((try? store.requests[deletion]?.get()) != nil)
+        #expect(store.requests[creation] == nil)
+        _ = try store.request { try $0.releaseName("t", request: $1) }
+        store.drive()
+        #expect(try store.requests[creation]?.get() == 1)
+        #expect(throws: LogError.unknownTopic("t")) {
+            try store.request { try $0.releaseName("t", request: $1) }
+        }
+    }
+
+    @Test func `the opening after a killed deletion ends it, and who makes a topic of its name waits`() throws
+    {
+        let store = try store()
+        try store.append(["old"], to: "t")
+        let request = store.nextNumber()
+        try store.opened?.volume.deleteTopic("t", holdsName: true, request: request)
+        store.drive()
+        store.die()
+        try store.open()
+        // Before anything was done of it.
+        #expect(try store.createTopic("t")?.get() == 1)
+        #expect(try store.append(["new"], to: "t")?.offset == 0)
+    }
+
+    @Test func `who waits for a name is told when the store is closed`() throws {
+        let store = try store()
+        let (_, creation) = try replaceTopic(store, holdsName: true)
+        store.drive()
+        try store.close()
+        #expect(throws: LogError.closed) { try store.requests[creation]?.get() }
+        try store.open()
+        #expect(try store.createTopic("t")?.get() == 1)
     }
 }

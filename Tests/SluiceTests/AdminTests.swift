@@ -149,6 +149,26 @@ import Testing
         }
     }
 
+    @Test func `a topic is made again at once while another task deletes it`() async throws {
+        try await withStore { store in
+            for round in 0..<30 {
+                try await store.admin.createTopic("t", partitions: 3)
+                let producer = try await store.producer(for: "t")
+                try await producer.send(key: "k", value: "old")
+                let before = try await store.admin.describeTopic("t").id
+                async let deletion: Void = store.admin.deleteTopic("t")
+                // From the moment on in which it is on its way out.
+                while (try? await store.admin.describeTopic("t")) != nil { await Task.yield() }
+                try await store.admin.createTopic("t", partitions: 1 + round % 2)
+                let topic = try await store.admin.describeTopic("t")
+                #expect(
+                    topic.id != before && topic.partitions == Array(repeating: 0..<0, count: 1 + round % 2))
+                try await deletion
+                try await store.admin.deleteTopic("t")
+            }
+        }
+    }
+
     @Test func `records are deleted up to an offset`() async throws {
         try await withStore { store in
             try await store.admin.createTopic("t")

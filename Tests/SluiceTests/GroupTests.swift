@@ -1,7 +1,8 @@
 // Members of groups: who reads what, what is committed when, and what happens when they come, go and die.
 
 import Foundation
-import Sluice
+@testable import Sluice
+import SluiceLog
 import Synchronization
 import Testing
 
@@ -279,6 +280,60 @@ private final class Seen: Sendable {
             try await eventually { consumer.assignment.isEmpty }
             try await consumer.close()
             try await loop.value
+        }
+    }
+
+    @Test func `a topic that is made again is begun at its beginning, also after a kill in between`()
+        async throws
+    {
+        let directory = try TemporaryDirectory()
+        for round in 0..<3 {
+            let store = try await StreamStore.open(at: directory("store"), configuration: quiet())
+            try await store.admin.createTopic("t")
+            try await fill(store, 1, 5)
+            #expect(try await read(store, 5).count == 5)
+            switch round {
+            case 0:
+                try await store.admin.deleteTopic("t")
+                try await store.close()
+            case 1:
+                // The topic is gone, and what the group committed is not.
+                _ = try await store.admin.request { volume, id throws(LogError) in
+                    try volume.deleteTopic("t", holdsName: true, request: id)
+                }.value().get()
+            default: try await store.close()
+            }
+        }
+        let store = try BlockingStore.open(at: directory("store"), configuration: quiet())
+        try store.deleteTopic("t")
+        #expect(try await store.store.admin.describeGroup("g").partitions.isEmpty)
+        try store.close()
+    }
+
+    @Test
+    func `what was processed of a topic that has been deleted is not committed of the next of its name`()
+        async throws
+    {
+        try await withTopic(partitions: 1, count: 3) { store in
+            let consumer = try await store.consumer(
+                group: "g", topics: ["t"], configuration: .init { $0.commit = .manual })
+            var iterator = consumer.makeAsyncIterator()
+            let batch = try #require(try await iterator.next())
+            try await store.admin.deleteTopic("t")
+            try await store.admin.createTopic("t")
+            try await fill(store, 1, 5)
+            #expect(await error { try await consumer.commit(batch) } != nil)
+            let failure = await error {
+                try await store.atomically { write in
+                    try write.append(to: "t", value: "result")
+                    try write.commit(batch, by: consumer)
+                }
+            }
+            #expect(failure != nil)
+            #expect(try await store.admin.describeGroup("g").partitions.compactMap(\.committed) == [])
+            var values = 0
+            while values < 5, let batch = try await iterator.next() { values += batch.count }
+            #expect(values == 5)
         }
     }
 

@@ -55,6 +55,39 @@ import Testing
         }
     }
 
+    @Test func `a group that is silent for too long keeps nothing, and what it loses is counted`()
+        async throws
+    {
+        try await withKept(["a", "b"]) { store in
+            // It was here, and is gone.
+            try await consume(store, "b", through: 4)
+            try await store.admin.alterTopic("t") { $0.abandonTime = .zero }
+            try await consume(store, "a", through: 40)
+            // With members it counts; without any, nobody does.
+            let member = try await store.consumer(group: "a", topics: ["t"])
+            let reading = Task { for try await _ in member {} }
+            try await eventually { try await store.admin.describeGroup("a").members.count == 1 }
+            try await store.admin.alterTopic("t") { $0.abandonTime = .milliseconds(1) }
+            try await eventually { try await store.admin.offsets(of: t0).lowerBound > 30 }
+            var lost: Int64 = 0
+            var abandoned: Set<String> = []
+            let start = try await store.admin.offsets(of: t0).lowerBound.rawValue
+            // Told at the next look.
+            try await store.admin.alterTopic("t") { $0.abandonTime = .milliseconds(2) }
+            for await event in store.events {
+                if case .groupAbandoned(let group, "t") = event { abandoned.insert(group) }
+                if case .lostUnread(let group, let place, let records) = event {
+                    #expect(group == "b" && place == t0)
+                    lost += records
+                }
+                if lost >= start - 4 { break }
+            }
+            #expect(lost == start - 4 && abandoned.contains("b"))
+            reading.cancel()
+            _ = await reading.result
+        }
+    }
+
     @Test func `what groups have consumed is known after the store was opened again`() async throws {
         let directory = try TemporaryDirectory()
         for round in 0..<2 {
@@ -118,6 +151,55 @@ import Testing
             // The group goes on.
             try await store.admin.seekGroup("b", to: .offset(44), topics: ["t"])
             #expect(try await store.admin.describeGroup("b").partitions.map(\.committed) == [44, 44, 44])
+            try await store.admin.deleteGroup("b")
+            try await store.close()
+        }
+    }
+
+    /// A store with what three groups have committed, in three batches; the middle one is damaged, and so
+    /// close behind the last recovery point that the topic takes nothing more. Returns the topic's log.
+    private func damageEnd(_ directory: TemporaryDirectory) async throws -> String {
+        let path = directory("store")
+        let log = path + "/topics/__consumer_offsets-0/00000000000000000000.log"
+        do {
+            let store = try await StreamStore.open(at: path, configuration: quiet())
+            try await store.admin.createTopic("t")
+            for _ in 0..<50 { _ = try await store.producer(for: "t").send(value: "x") }
+            for (group, offset) in [("a", 11), ("b", 22), ("c", 33)] {
+                try await store.admin.seekGroup(group, to: .offset(Offset(Int64(offset))), topics: ["t"])
+            }
+        }
+        StoreEngine.leaving.wait()
+        // Nothing of it in the journal.
+        for file in try FileManager.default.contentsOfDirectory(atPath: path + "/journal") {
+            try FileManager.default.removeItem(atPath: path + "/journal/" + file)
+        }
+        var bytes = try Data(contentsOf: URL(filePath: log))
+        bytes[bytes.count / 2] ^= 0xFF
+        try bytes.write(to: URL(filePath: log))
+        return log
+    }
+
+    @Test(arguments: GroupEngine.RescueStep.allCases, [false, true])
+    func `a rescue of the offsets topic that is cut short loses nothing that was good`(
+        step: GroupEngine.RescueStep, isClosed: Bool
+    ) async throws {
+        let directory = try TemporaryDirectory()
+        _ = try await damageEnd(directory)
+        for round in 0..<3 {
+            let store = try await StreamStore.open(at: directory("store"), configuration: quiet())
+            if round == 0 {
+                #expect(store.recovery.isDamaged)
+                let failure = await error { try await store.lease.groups.load(until: step) }
+                #expect(failure == (step == .finished ? nil : .closed))
+                if isClosed { try await store.close() }
+                continue
+            }
+            let groups = try await store.admin.groups()
+            #expect(groups.map(\.name) == ["a", "c"], "round \(round)")
+            #expect(groups.flatMap(\.partitions).map(\.committed) == [11, 33])
+            #expect(!FileManager.default.fileExists(atPath: directory("store/rescued-offsets")))
+            try await store.admin.seekGroup("b", to: .offset(44), topics: ["t"])
             try await store.admin.deleteGroup("b")
             try await store.close()
         }

@@ -18,15 +18,6 @@ let directory = arguments[1]
 let offered = arguments.count > 2 ? Int(arguments[2]) ?? 2_000_000_000 : 2_000_000_000
 let pace = arguments.count > 3 ? Double(arguments[3]) ?? 30e6 : 30e6
 
-/// What the run has come to.
-struct Outcome {
-    var sent = 0
-    var read = 0
-    var wrong = 0
-    var longestWait = 0.0
-    var greatestUsed: Int64 = 0
-}
-
 func cpuSeconds() -> Double {
     var time = timespec()
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
@@ -77,9 +68,11 @@ func run() async throws -> Bool {
         var bytes = 0.0
         for try await batch in consumer {
             for record in batch {
-                let number = record.value.map { value in
-                    (0..<8).reduce(UInt64(0)) {
-                        $0 << 8 | UInt64(value.unsafeLoad(fromByteOffset: $1, as: UInt8.self))
+                var number = UInt64.max
+                if let value = record.value {
+                    number = 0
+                    for index in 0..<8 {
+                        number = number << 8 | UInt64(value.unsafeLoad(fromByteOffset: index, as: UInt8.self))
                     }
                 }
                 if number != next { wrong += 1 }

@@ -34,6 +34,13 @@ extension Logger {
                     "topic": "\(topic)", "partition": "\(partition)", "segments": "\(count)",
                     "bytes": "\(bytes)",
                 ])
+        case .recordsDropped(let topic, let partition, let records, let bytes):
+            warning(
+                "records were dropped for want of room",
+                metadata: [
+                    "topic": "\(topic)", "partition": "\(partition)", "records": "\(records)",
+                    "bytes": "\(bytes)",
+                ])
         case .compacted(let topic, let partition, let offset):
             debug(
                 "a partition was compacted",

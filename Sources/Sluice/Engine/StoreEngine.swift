@@ -226,7 +226,14 @@ final class StoreEngine: @unchecked Sendable {
                 }
             }
         }
-        if completions.events.contains(where: { if case .segmentsRemoved = $0 { false } else { true } }) {
+        // What retention has done itself is no reason to look again at once.
+        let isNews = completions.events.contains { event in
+            switch event {
+            case .segmentsRemoved, .recordsDropped: false
+            default: true
+            }
+        }
+        if isNews {
             retentionAt = nil
         }
         if let closed = completions.closed {

@@ -36,7 +36,8 @@ extension Admin {
     /// something of. Durable on return.
     ///
     /// - Throws: `groupNotEmpty`: its members would commit over it; `unknownGroup` when no topics are given
-    ///   and there is no such group; `unknownTopic`, `offsetOutOfRange`, `noSpace`, `closed`.
+    ///   and there is no such group; `unknownTopic`, `offsetOutOfRange`, `noSpace`, `closed`; `indeterminate`
+    ///   when it could not be stored, and after ten seconds in which a commit of the group got no outcome.
     @discardableResult
     public nonisolated(nonsending) func seekGroup(
         _ name: String, to position: Position, topics: [String] = []
@@ -54,11 +55,13 @@ extension Admin {
         }
         let engine = engine
         let targets = try await engine.onReader {
-            [places] () throws(StreamError) -> [TopicPartition: Int64] in
-            var targets: [TopicPartition: Int64] = [:]
+            [places] () throws(StreamError) -> [TopicPartition: Progress] in
+            var targets: [TopicPartition: Progress] = [:]
             for place in places {
                 do throws(StreamError) {
-                    targets[place] = try engine.resolve(position, place, try engine.number(of: place))
+                    let number = try engine.number(of: place)
+                    targets[place] = Progress(
+                        offset: try engine.resolve(position, place, number), number: number)
                 } catch {
                     // Something that was committed once of a topic that is deleted now.
                     switch error {
@@ -69,15 +72,33 @@ extension Admin {
             }
             return targets
         }
-        let offsets = targets.map { OffsetToCommit(GroupPartition($0.key), offset: $0.value) }
-        let waiter = Waiter<Void>()
-        let ticket = lease.groups.request(.commit { waiter.resume(Self.outcome($0, name)) }) {
-            coordinator, ticket, now in
-            coordinator.seek(groupID: name, to: offsets, ticket: ticket, now: now)
+        let offsets = targets.map { OffsetToCommit(GroupPartition($0.key), offset: $0.value.offset) }
+        try await seekGroup(name, to: offsets, of: targets.mapValues(\.number))
+        return targets.mapValues { Offset($0.offset) }
+    }
+
+    /// Waits for the commits of members that have left: one of those may be appended after this.
+    private nonisolated(nonsending) func seekGroup(
+        _ name: String, to offsets: [OffsetToCommit], of numbers: [TopicPartition: Int]
+    ) async throws(StreamError) {
+        let groups = lease.groups
+        for _ in 0..<Membership.looks {
+            let waiter = Waiter<Bool>()
+            let answer = GroupEngine.Answer.commit { result in
+                let isUnstable = if case .failure(.unstableOffsetCommit) = result { true } else { false }
+                waiter.resume(
+                    isUnstable ? .success(false) : Self.outcome(result, name).map { true })
+            }
+            let ticket = groups.request(answer) { coordinator, ticket, now in
+                coordinator.seek(
+                    groupID: name, to: groups.present(offsets, of: numbers), ticket: ticket, now: now)
+            }
+            if ticket == nil { throw .closed }
+            if try await waiter.value().get() { return }
+            try await groups.pause()
         }
-        if ticket == nil { throw .closed }
-        try await waiter.value().get()
-        return targets.mapValues { Offset($0) }
+        throw .indeterminate(
+            OffsetsTopic.place, reason: "a commit of group \(quoted(name)) has no outcome, nothing was moved")
     }
 
     /// Deletes a group with all that it has committed. Throws `unknownGroup`, `groupNotEmpty`, `noSpace`.

@@ -17,7 +17,7 @@ extension Consumer {
     /// Durable on return; not to be cancelled. Throws `fenced`, `unknownMember`, `unsupported` outside of a
     /// group, `noSpace`, `closed`.
     public nonisolated(nonsending) func commit() async throws(StreamError) {
-        try await commit(offsets: processed)
+        try await commit(processed)
     }
 
     /// Commits up to and including a batch. Throws as `commit()`; `fenced` when its partition has gone.
@@ -55,17 +55,26 @@ extension Consumer {
 
     private nonisolated(nonsending) func commit(offsets: [TopicPartition: Int64]) async throws(StreamError) {
         guard let membership else { throw Self.groupless }
-        try check(offsets, membership)
-        try await membership.commit(offsets)
+        try await membership.commit(try check(offsets, membership))
+    }
+
+    private nonisolated(nonsending) func commit(
+        _ processed: [TopicPartition: Progress]
+    ) async throws(StreamError) {
+        guard let membership else { throw Self.groupless }
+        try await membership.commit(processed)
     }
 
     /// Throws for a partition that is not here, and for an offset that is not there.
-    func check(_ offsets: [TopicPartition: Int64], _ membership: Membership) throws(StreamError) {
+    func check(
+        _ offsets: [TopicPartition: Int64], _ membership: Membership
+    ) throws(StreamError) -> [TopicPartition: Progress] {
         let numbers = state.withLock { state in
             Dictionary(
                 state.partitions.map { ($0.topicPartition, $0.number) },
                 uniquingKeysWith: { first, _ in first })
         }
+        var checked: [TopicPartition: Progress] = [:]
         for (partition, offset) in offsets {
             guard let number = numbers[partition] else {
                 guard membership.isMember else { throw membership.gone }
@@ -80,7 +89,9 @@ extension Consumer {
             } catch {
                 throw StreamError(error, of: partition)
             }
+            checked[partition] = Progress(offset: offset, number: number)
         }
+        return checked
     }
 
     // MARK: The loop's part
@@ -188,15 +199,15 @@ extension Consumer {
     }
 
     /// Where processing has come to, in partitions whose topic is still the one that was read.
-    var processed: [TopicPartition: Int64] {
+    var processed: [TopicPartition: Progress] {
         let found = state.withLock { state in
             state.partitions.compactMap { partition in
                 partition.processed.map { (partition.topicPartition, partition.number, $0) }
             }
         }
-        var processed: [TopicPartition: Int64] = [:]
+        var processed: [TopicPartition: Progress] = [:]
         for (place, number, offset) in found where (try? engine.number(of: place)) == number {
-            processed[place] = offset
+            processed[place] = Progress(offset: offset, number: number)
         }
         return processed
     }

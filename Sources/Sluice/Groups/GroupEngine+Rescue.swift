@@ -2,54 +2,100 @@
 // written anew.
 //
 //   1. Every whole batch is read, also behind the damage; the damaged files are copied to quarantine/.
-//   2. All that is live is appended, where the topic still takes records, and the records before are deleted.
-//      a crash in between: the next opening comes here again
-//   3. Where it does not, since its end is damaged: the records are deleted first, which makes it take
-//   records
-//      again. A crash before the next step loses what was good; the quarantine has it.
+//   2. All that is live is saved beside the topic, in `rescued-offsets`.
+//   3. The topic's records are deleted, which makes it take records again where its end was damaged.
+//   4. All that is live is appended.
+//   5. `rescued-offsets` is removed. Before that nobody is let in.
+//
+// A crash at any point: the next loading reads `rescued-offsets`, if it is there, then the topic over it, and
+// goes on. What is good is always in one of them.
 
 import Logging
 import SluiceCore
 import SluiceLog
 
 extension GroupEngine {
+    /// How far a rescue goes: a test stops it.
+    enum RescueStep: CaseIterable { case saved, deleted, appended, finished }
+
     /// Loads what can be loaded. Throws `io`, `noSpace`, `closed`.
-    nonisolated(nonsending) func rescue(_ damage: StreamError) async throws(StreamError) {
-        engine.logger.error(
-            "what groups have committed is damaged; it is written anew", metadata: ["reason": "\(damage)"])
-        restart()
-        let damaged = try await engine.onReader { [self] () throws(StreamError) in try readAround() }
+    ///
+    /// - Parameter damage: nil when the topic has been read, and an earlier rescue is to be ended.
+    nonisolated(nonsending) func rescue(
+        _ damage: StreamError?, until last: RescueStep
+    ) async throws(StreamError) {
+        if let damage {
+            engine.logger.error(
+                "what groups have committed is damaged; it is written anew",
+                metadata: ["reason": "\(damage)"])
+            restart()
+            try await engine.onReader { [self] () throws(StreamError) in
+                _ = try readRescued()
+                try readAround()
+            }
+        }
         change { coordinator, now in coordinator.finishLoading(now: now) }
         let records = read { $0.liveRecords() }
+        try await engine.onReader { [self] () throws(StreamError) in try save(records) }
+        if last == .saved { throw .closed }
         let number = try engine.number(of: OffsetsTopic.place)
-        var first = try? await append(records, number)
-        if first == nil {
-            try await deleteRecords(number, before: try engine.resolve(.latest, OffsetsTopic.place, number))
-            first = try await append(records, number)
-        }
-        if let first, !damaged.isEmpty { try await deleteRecords(number, before: first) }
+        try await deleteRecords(number, before: try engine.resolve(.latest, OffsetsTopic.place, number))
+        if last == .deleted { throw .closed }
+        try await append(records, number)
+        if last == .appended { throw .closed }
+        try await engine.onReader { [self] () throws(StreamError) in try removeRescued() }
     }
 
-    /// Reads every segment file of the topic, and saves those that are damaged. Returns their paths.
-    private func readAround() throws(StreamError) -> [String] {
+    // MARK: rescued-offsets
+
+    /// Loads what a rescue that was cut short had saved. False when there is nothing.
+    func readRescued() throws(StreamError) -> Bool {
+        let path = StorePaths(engine.path).rescuedOffsets
+        do throws(IOError) {
+            guard try engine.files.status(path) != nil else { return false }
+            // Older than anything that the topic may hold.
+            try read(path) { key, value, _ in take(key, value, -1) }
+            return true
+        } catch {
+            throw StreamError(LogError.io(error), at: OffsetsTopic.place)
+        }
+    }
+
+    private func save(_ records: [GroupRecord]) throws(StreamError) {
+        var bytes: [UInt8] = []
+        for chunk in Self.chunks(of: records) {
+            guard let batch = OffsetsTopic.batch(chunk, origin: BatchOrigin(producer: 0, number: 0), time: 0)
+            else { throw .recordTooLarge(bytes: Limits.batchBytes + 1, limit: Limits.batchBytes) }
+            bytes += batch.bytes.array
+        }
+        do throws(IOError) {
+            try engine.files.replaceFile(
+                StorePaths(engine.path).rescuedOffsets, in: engine.path, with: bytes)
+        } catch {
+            throw StreamError(LogError.io(error), at: OffsetsTopic.place)
+        }
+    }
+
+    private func removeRescued() throws(StreamError) {
+        do throws(IOError) {
+            try engine.files.remove(StorePaths(engine.path).rescuedOffsets)
+            try engine.files.syncDirectory(engine.path)
+        } catch {
+            throw StreamError(LogError.io(error), at: OffsetsTopic.place)
+        }
+    }
+
+    // MARK: The topic
+
+    /// Reads every segment file of the topic, and saves those that are damaged.
+    private func readAround() throws(StreamError) {
         let paths = StorePaths(engine.path)
         let directory = paths.partition(OffsetsTopic.name, 0)
-        var damaged: [String] = []
         do throws(IOError) {
             let logs = try engine.files.list(directory).map(\.name).filter { $0.hasSuffix(".log") }.sorted()
             for name in logs {
                 let file = "\(directory)/\(name)"
-                var isDamaged = false
-                try RecordRescue.read(file, engine.files) { offset, key, value in
-                    guard let key else { return }
-                    let value = if let value { [UInt8](copying: value) } else { [UInt8]?.none }
-                    take([UInt8](copying: key), value, offset)
-                } lost: { position, reason in
-                    isDamaged = true
-                    engine.events.add(.committedOffsetsLost(file: file, position: position, reason: reason))
-                }
-                guard isDamaged else { continue }
-                damaged.append(file)
+                guard try read(file, take) else { continue }
                 try engine.files.makeDirectory(paths.quarantine)
                 let saved =
                     "\(paths.quarantine)/\(OffsetsTopic.name)-0-\(Instant.now.wallMilliseconds)-\(name)"
@@ -59,43 +105,62 @@ extension GroupEngine {
         } catch {
             throw StreamError(LogError.io(error), at: OffsetsTopic.place)
         }
-        return damaged
     }
 
-    /// Appends records, in batches of a megabyte. Returns the offset of the first; nil when there are none.
+    /// Reads the whole batches of a file; returns whether there is damage between them, which is told.
+    @discardableResult private func read(
+        _ file: String, _ record: ([UInt8], [UInt8]?, Int64) -> Void
+    ) throws(IOError) -> Bool {
+        var isDamaged = false
+        try RecordRescue.read(file, engine.files) { offset, key, value in
+            guard let key else { return }
+            let value = if let value { [UInt8](copying: value) } else { [UInt8]?.none }
+            record([UInt8](copying: key), value, offset)
+        } lost: { position, reason in
+            isDamaged = true
+            engine.events.add(.committedOffsetsLost(file: file, position: position, reason: reason))
+        }
+        return isDamaged
+    }
+
+    /// Records by the megabyte: a batch each.
+    private static func chunks(of records: [GroupRecord]) -> [[GroupRecord]] {
+        var chunks: [[GroupRecord]] = []
+        var bytes = Int.max
+        for record in records {
+            let size = record.byteCount + 64
+            if bytes.addingReportingOverflow(size).overflow || bytes + size > 1 << 20 {
+                chunks.append([])
+                bytes = 0
+            }
+            chunks[chunks.count - 1].append(record)
+            bytes += size
+        }
+        return chunks
+    }
+
     private nonisolated(nonsending) func append(
         _ records: [GroupRecord], _ number: Int
-    ) async throws(StreamError) -> Int64? {
+    ) async throws(StreamError) {
         let sink = RewriteSink()
         let origin = engine.register(sink)
         defer { engine.unregister(origin) }
-        var first: Int64?
-        var rest = records[...]
-        while !rest.isEmpty {
-            var bytes = 0
-            let chunk = rest.prefix { record in
-                bytes += record.byteCount + 64
-                return bytes <= 1 << 20
-            }
-            let taken = chunk.isEmpty ? rest.prefix(1) : chunk
-            rest = rest.dropFirst(taken.count)
-            let batchOrigin = BatchOrigin(producer: origin, number: 0)
+        for chunk in Self.chunks(of: records) {
             let waiter = sink.expect()
             do throws(LogError) {
                 try engine.withVolume { volume throws(LogError) in
                     guard
                         let batch = OffsetsTopic.batch(
-                            Array(taken), origin: batchOrigin, time: coarseWallMilliseconds())
+                            chunk, origin: BatchOrigin(producer: origin, number: 0),
+                            time: coarseWallMilliseconds())
                     else { throw .tooLarge(bytes: Limits.batchBytes + 1, limit: Limits.batchBytes) }
                     try volume.submit(batch, to: number, .durable)
                 }
             } catch {
                 throw StreamError(error, at: OffsetsTopic.place)
             }
-            let base = try await waiter.value().get()
-            first = first ?? base
+            _ = try await waiter.value().get()
         }
-        return first
     }
 
     private nonisolated(nonsending) func deleteRecords(

@@ -2,8 +2,8 @@
 // the topics that keep records for that.
 //
 // (1) Nothing here runs on a clock of its own: a commit sets it off, at most once a second, and the one timer
-// that is left while a group is silent is that of its abandonment. (2) A group that has neither members nor
-// committed anything for `abandonTime` counts no more; when none counts, nothing goes.
+// that is left while a group is silent is that of its abandonment. (2) Who counts and what may go is decided
+// by `UnreadRetention`, by a wall clock that is not believed for an hour after the opening.
 
 import Logging
 import Metrics
@@ -15,12 +15,9 @@ extension GroupEngine {
     private struct KeptTopic {
         var name: String
         var groups: [String]
+        var abandonTime: Int64
         var numbers: [Int]
     }
-
-    /// How long a silent group counts. Kafka has no such thing; a constant until back pressure brings its
-    /// setting.
-    private static let abandonMilliseconds: Int64 = 24 * 3_600_000
 
     private static let second: Int64 = 1_000_000_000
 
@@ -110,40 +107,37 @@ extension GroupEngine {
                 let numbers = (0..<Int(topic.partitions)).compactMap {
                     try? volume.number(topic: topic.name, partition: $0)
                 }
-                return KeptTopic(name: topic.name, groups: settings.retentionGroups, numbers: numbers)
+                return KeptTopic(
+                    name: topic.name, groups: settings.retentionGroups,
+                    abandonTime: settings.abandonMilliseconds, numbers: numbers)
             }
         }
     }
 
     private func tellFloors() {
-        for topic in keptTopics { tellFloors(of: topic) }
+        let topics = keptTopics
+        let names = Set(topics.map(\.name))
+        upkeep.withLock { $0.unread = $0.unread.filter { names.contains($0.key) } }
+        for topic in topics { tellFloors(of: topic) }
     }
 
     private func tellFloors(of topic: KeptTopic) {
-        var committed: [String: [TopicPartition: Int64]] = [:]
-        var counting: [String] = []
-        var nextLook = Int64.max
-        for group in topic.groups {
-            let (offsets, heardAt, hasMembers) = activity(of: group)
-            committed[group] = offsets
-            let left = heardAt.addingSaturated(Self.abandonMilliseconds)
-                .addingSaturated(-Instant.now.wallMilliseconds)
-            if hasMembers || left > 0 {
-                counting.append(group)
-                if !hasMembers { nextLook = min(nextLook, left) }
-            }
-            setAbandoned(!hasMembers && left <= 0, group, topic.name)
+        guard let logStarts = try? topic.numbers.map({ try engine.offsets($0).lowerBound }) else { return }
+        let readers = topic.groups.map { reader($0, of: topic.name) }
+        let wall = engine.retentionWall(.now)
+        let decision = upkeep.withLock { upkeep in
+            upkeep.unread[topic.name, default: UnreadRetention()].decide(
+                readers, logStarts: logStarts, abandonTime: topic.abandonTime, now: wall,
+                openedAt: min(wall, engine.openedAt.wallMilliseconds))
         }
-        for (partition, number) in topic.numbers.enumerated() {
-            let place = TopicPartition(topic: topic.name, partition: partition)
-            tellLost(place, number, committed)
-            guard let floor = counting.map({ committed[$0]?[place] ?? 0 }).min() else { continue }
+        for group in decision.abandoned { tellAbandoned(group, topic.name) }
+        for loss in decision.losses { tellLost(loss, topic.name) }
+        for (number, floor) in zip(topic.numbers, decision.floors ?? []) {
             try? engine.withVolume { volume throws(LogError) in
                 try volume.setConsumedFloor(number, to: floor)
             }
         }
-        // Its abandonment is an event of time alone; an hour is near enough, and one timer is.
-        if nextLook < .max { lookLater(min(nextLook, 3_600_000)) }
+        if let wait = decision.lookAgain { lookLater(wait) }
     }
 
     private func lookLater(_ milliseconds: Int64) {
@@ -157,57 +151,36 @@ extension GroupEngine {
         engine.timer.schedule(at: moment) { [weak self] in self?.scheduleFloors() }
     }
 
-    /// What a group has committed, when it was last heard of in wall milliseconds, and whether it has
-    /// members.
-    private func activity(of group: String) -> ([TopicPartition: Int64], Int64, Bool) {
+    private func reader(_ group: String, of topic: String) -> UnreadRetention.Reader {
         read { coordinator in
-            var offsets: [TopicPartition: Int64] = [:]
+            var committed: [Int: Int64] = [:]
             var heardAt: Int64?
             for (partition, offset) in (try? coordinator.committed(groupID: group)) ?? [] {
                 guard let offset else { continue }
-                offsets[TopicPartition(partition)] = offset.offset
                 heardAt = max(heardAt ?? 0, offset.commitTimestamp)
+                if partition.topic == topic { committed[Int(partition.partition)] = offset.offset }
             }
-            let hasMembers = !(coordinator.describe(group)?.members.isEmpty ?? true)
-            // One that was never there is waited for as if it had been there at the opening.
-            return (offsets, heardAt ?? engine.openedAt.wallMilliseconds, hasMembers)
+            return UnreadRetention.Reader(
+                group: group, committed: committed, heardAt: heardAt,
+                hasMembers: !(coordinator.describe(group)?.members.isEmpty ?? true))
         }
     }
 
-    private func setAbandoned(_ isAbandoned: Bool, _ group: String, _ topic: String) {
-        let isNews = upkeep.withLock { upkeep in
-            let key = GroupTopic(group: group, topic: topic)
-            if isAbandoned { return upkeep.abandoned.insert(key).inserted }
-            upkeep.abandoned.remove(key)
-            return false
-        }
-        guard isNews else { return }
+    private func tellAbandoned(_ group: String, _ topic: String) {
         engine.events.add(.groupAbandoned(group: group, topic: topic))
         engine.logger.warning(
             "a group is silent and no longer keeps records from being deleted",
             metadata: ["group": "\(group)", "topic": "\(topic)"])
     }
 
-    /// Records that are gone and that a group had not read: told once each.
-    private func tellLost(
-        _ place: TopicPartition, _ number: Int, _ committed: [String: [TopicPartition: Int64]]
-    ) {
-        guard let start = try? engine.offsets(number).lowerBound else { return }
-        for (group, offsets) in committed {
-            guard let offset = offsets[place], offset < start else { continue }
-            let key = GroupPlace(group: group, place: place)
-            let records = upkeep.withLock { upkeep in
-                let from = max(offset, upkeep.lostThrough[key] ?? 0)
-                upkeep.lostThrough[key] = start
-                return start - from
-            }
-            guard records > 0 else { continue }
-            engine.events.add(.lostUnread(group: group, place, records: records))
-            Counter(
-                label: "sluice_group_lost_unread_records_total",
-                dimensions: [("group", group), ("topic", place.topic)]
-            ).increment(by: records)
-        }
+    /// Records that are gone and that a group had not read.
+    private func tellLost(_ loss: UnreadRetention.Loss, _ topic: String) {
+        let place = TopicPartition(topic: topic, partition: loss.partition)
+        engine.events.add(.lostUnread(group: loss.group, place, records: loss.records))
+        Counter(
+            label: "sluice_group_lost_unread_records_total",
+            dimensions: [("group", loss.group), ("topic", topic)]
+        ).increment(by: loss.records)
     }
 }
 
@@ -223,17 +196,6 @@ struct GroupUpkeep: ~Copyable {
     var cannotRead = false
     /// When the timer looks for abandoned groups.
     var looksAt: Int64 = 0
-    var abandoned: Set<GroupTopic> = []
-    /// Up to where lost records have been told of.
-    var lostThrough: [GroupPlace: Int64] = [:]
-}
-
-struct GroupTopic: Hashable {
-    var group: String
-    var topic: String
-}
-
-struct GroupPlace: Hashable {
-    var group: String
-    var place: TopicPartition
+    /// What has been told of topics that keep their records until they are consumed, by name.
+    var unread: [String: UnreadRetention] = [:]
 }

@@ -12,7 +12,7 @@ import SluiceLog
 
 final class GroupEngine: Sendable {
     let engine: StoreEngine
-    private let state: Locked<State>
+    let state: Locked<State>
     let sink: OffsetsSink
     let metrics = GroupMetrics()
     let upkeep = Locked(GroupUpkeep())
@@ -23,19 +23,20 @@ final class GroupEngine: Sendable {
         case sync(@Sendable (Result<SyncResponse, GroupError>) -> Void)
         case commit(@Sendable (Result<[RefusedPartition], GroupError>) -> Void)
         case deletion(@Sendable (GroupError?) -> Void)
+        case topicDeletion(@Sendable (GroupError?) -> Void)
     }
 
-    private enum Phase {
+    enum Phase {
         case unloaded
         case loading([Waiter<Void>])
         case ready
     }
 
-    private let configuration: GroupConfiguration
+    let configuration: GroupConfiguration
     /// Held while records are appended: in the coordinator's order, whoever does it.
     private let appending = Lock()
 
-    private struct State: ~Copyable {
+    struct State: ~Copyable {
         var coordinator: GroupCoordinator
         /// What is to be stored, in order.
         var stores: [GroupStore] = []
@@ -84,6 +85,27 @@ final class GroupEngine: Sendable {
         state.withLock { body($0.coordinator) }
     }
 
+    /// A commit, without what is of topics that have been deleted since it was made.
+    ///
+    /// - Parameter numbers: the volume's, of the partitions that are meant.
+    func commit(
+        _ request: CommitRequest, of numbers: [TopicPartition: Int], _ answer: Answer
+    ) -> UInt64? {
+        self.request(answer) { coordinator, ticket, now in
+            var request = request
+            request.offsets = present(request.offsets, of: numbers)
+            coordinator.commit(request, ticket: ticket, now: now)
+        }
+    }
+
+    /// Asked with the coordinator's lock: a topic that is there has its deletion told after this.
+    func present(_ offsets: [OffsetToCommit], of numbers: [TopicPartition: Int]) -> [OffsetToCommit] {
+        offsets.filter { offset in
+            let place = TopicPartition(offset.partition)
+            return numbers[place].map { number in (try? engine.number(of: place)) == number } ?? false
+        }
+    }
+
     /// A request that is answered later, once. Returns its ticket; nil, and there will be no answer, when the
     /// store has been closed.
     func request(
@@ -104,12 +126,17 @@ final class GroupEngine: Sendable {
     /// A commit whose records the caller appends, as part of something larger; `stored` is then to be told.
     ///
     /// What was to be stored before it is appended first: the last in the log counts.
-    func prepare(_ request: CommitRequest) -> Result<GroupStore, GroupError> {
+    func prepare(
+        _ request: CommitRequest, of numbers: [TopicPartition: Int]
+    ) -> Result<GroupStore, GroupError> {
         defer { perform() }
         appending.lock()
         defer { appending.unlock() }
         appendStores()
         return state.withLock { state in
+            guard present(request.offsets, of: numbers).count == request.offsets.count else {
+                return .failure(.coordinatorNotAvailable)
+            }
             state.nextTicket += 1
             let ticket = state.nextTicket
             state.coordinator.commit(request, ticket: ticket, now: .now)
@@ -193,6 +220,8 @@ final class GroupEngine: Sendable {
             if case .commit(let answer)? = take(ticket) { answer(result) }
         case .groupDeleted(let ticket, let error):
             if case .deletion(let answer)? = take(ticket) { answer(error) }
+        case .topicForgotten(let ticket, let error):
+            if case .topicDeletion(let answer)? = take(ticket) { answer(error) }
         case .store: break
         case .notify(_, let memberID, let notice):
             let member = state.withLock { $0.members[memberID]?.membership }
@@ -258,13 +287,6 @@ final class GroupEngine: Sendable {
         for member in currentMembers { member.catalogueChanged() }
     }
 
-    /// A topic is gone: a later one of its name is another, and groups begin it at its beginning.
-    nonisolated(nonsending) func topicDeleted(_ name: String) async throws(StreamError) {
-        try await ready(isToBeMade: false)
-        change { coordinator, now in coordinator.topicDeleted(name, now: now) }
-        catalogueChanged()
-    }
-
     /// The store is being closed: commits what members have processed, and takes nothing more.
     nonisolated(nonsending) func close() async {
         let watchers = state.withLock { $0.watchers.values.compactMap(\.watcher) }
@@ -272,89 +294,6 @@ final class GroupEngine: Sendable {
         state.withLock { $0.isClosed = true }
         // Whoever came in between.
         for watcher in state.withLock({ $0.watchers.values.compactMap(\.watcher) }) { watcher.storeClosed() }
-    }
-
-    // MARK: Loading
-
-    var isReady: Bool {
-        state.withLock { state in
-            if case .ready = state.phase { true } else { false }
-        }
-    }
-
-    /// Reads the offsets topic, once. Throws `corrupt`, `offline`, `io`, `noSpace`, `closed`.
-    ///
-    /// - Parameter isToBeMade: whether the topic is made when it is missing; else a store that has never had
-    ///   a
-    ///   group stays as it is.
-    nonisolated(nonsending) func ready(isToBeMade: Bool) async throws(StreamError) {
-        try engine.checkOpen()
-        if isToBeMade, !OffsetsTopic.exists(in: engine) { try await OffsetsTopic.make(in: engine) }
-        let mine = Waiter<Void>()
-        let isFirst = state.withLock { state in
-            switch state.phase {
-            case .ready: mine.resume(.success(()))
-            case .loading(let others): state.phase = .loading(others + [mine])
-            case .unloaded:
-                state.phase = .loading([])
-                return true
-            }
-            return false
-        }
-        guard isFirst else { return try await mine.value().get() }
-        let result: Result<Void, StreamError>
-        // In a task of its own: whoever asks first may be cancelled, or shutting down, and half of the topic
-        // would count as all of it.
-        result = await Task.detached { [self] () -> Result<Void, StreamError> in
-            do throws(StreamError) {
-                try await load()
-                return .success(())
-            } catch {
-                return .failure(error)
-            }
-        }.value
-        let waiters = state.withLock { state in
-            guard case .loading(let waiters) = state.phase else { return [Waiter<Void>]() }
-            if case .success = result { state.phase = .ready } else { state.phase = .unloaded }
-            return waiters
-        }
-        for waiter in waiters { waiter.resume(result) }
-        try result.get()
-    }
-
-    private nonisolated(nonsending) func load() async throws(StreamError) {
-        restart()
-        do throws(StreamError) {
-            try await OffsetsTopic.read(engine) { take($0, $1, $2) }
-        } catch {
-            guard case .corrupt = error else { throw error }
-            try await rescue(error)
-            return findKeptTopics()
-        }
-        change { coordinator, now in coordinator.finishLoading(now: now) }
-        if OffsetsTopic.bytes(in: engine) > max(64 << 10, 2 * Int64(read { $0.liveBytes })) { compact() }
-        findKeptTopics()
-    }
-
-    /// From the beginning, also after a failed attempt.
-    func restart() {
-        var random = SystemRandomNumberGenerator()
-        let (configuration, seed) = (configuration, random.next())
-        state.withLock { $0.coordinator = GroupCoordinator(configuration: configuration, seed: seed) }
-    }
-
-    /// A record of the topic.
-    func take(_ key: [UInt8], _ value: [UInt8]?, _ offset: Int64) {
-        state.withLock { state in
-            do throws(MalformedRecord) {
-                try state.coordinator.load(key: key[...], value: value?[...], offset: offset)
-            } catch {
-                // One record that a later version wrote, or nobody of ours: the rest is good.
-                engine.logger.warning(
-                    "a record of __consumer_offsets makes no sense",
-                    metadata: ["offset": "\(offset)", "reason": "\(error.reason)"])
-            }
-        }
     }
 }
 

@@ -3,6 +3,13 @@
 import SluiceCore
 import SluiceLog
 
+/// How far a consumer has come in a partition, and in which: its number is the volume's, and a later topic of
+/// the same name has others.
+struct Progress: Sendable {
+    var offset: Int64
+    var number: Int
+}
+
 extension Membership {
     /// Whether a commit by itself is due.
     var isToCommit: Bool {
@@ -11,21 +18,21 @@ extension Membership {
     }
 
     /// Commits what has moved, and does not wait for it.
-    func commitInBackground(_ processed: [TopicPartition: Int64]) {
-        let (moved, request) = state.withLock { state -> ([TopicPartition: Int64], CommitRequest?) in
+    func commitInBackground(_ processed: [TopicPartition: Progress]) {
+        let (moved, request) = state.withLock { state -> ([TopicPartition: Progress], CommitRequest?) in
             let moved = ahead(ahead(processed, state.committed), state.sent)
             guard !moved.isEmpty, let request = self.request(state, moved) else { return ([:], nil) }
             state.commitDue = Instant.monotonicNow.addingSaturated(commitInterval ?? 0)
-            state.sent.merge(moved) { $1 }
+            state.sent.merge(moved.mapValues(\.offset)) { $1 }
             return (moved, request)
         }
         guard let request else { return }
         let began = Instant.monotonicNow
-        send(request) { [weak self] result in
+        send(request, moved) { [weak self] result in
             guard let self else { return }
             let isDone = (try? Admin.outcome(result, request.groupID).get()) != nil
             state.withLock { state in
-                for (place, offset) in moved {
+                for (place, offset) in moved.mapValues(\.offset) {
                     if state.sent[place] == offset { state.sent[place] = nil }
                     // What was not committed is in the next one.
                     if isDone { state.committed[place] = max(offset, state.committed[place] ?? 0) }
@@ -42,13 +49,13 @@ extension Membership {
 
     /// What has been processed beyond what was committed: what commits itself never goes back.
     private func ahead(
-        _ processed: [TopicPartition: Int64], _ committed: [TopicPartition: Int64]
-    ) -> [TopicPartition: Int64] {
-        processed.filter { place, offset in committed[place].map { offset > $0 } ?? true }
+        _ processed: [TopicPartition: Progress], _ committed: [TopicPartition: Int64]
+    ) -> [TopicPartition: Progress] {
+        processed.filter { place, progress in committed[place].map { progress.offset > $0 } ?? true }
     }
 
     /// What of these partitions is still to be committed by itself.
-    func uncommitted(_ processed: [TopicPartition: Int64]) -> [TopicPartition: Int64] {
+    func uncommitted(_ processed: [TopicPartition: Progress]) -> [TopicPartition: Progress] {
         isManual ? [:] : ahead(processed, state.withLock { $0.committed })
     }
 
@@ -61,7 +68,7 @@ extension Membership {
     }
 
     /// The loop is about to wait, perhaps for long: sees that what has been processed is committed in time.
-    func willWait(_ processed: @autoclosure () -> [TopicPartition: Int64]) {
+    func willWait(_ processed: @autoclosure () -> [TopicPartition: Progress]) {
         guard commitInterval != nil else { return }
         let processed = processed()
         let due = state.withLock { state -> Int64? in
@@ -83,12 +90,14 @@ extension Membership {
 
     /// Commits, and returns when that is durable. Throws `fenced`, `unknownMember`, `indeterminate`,
     /// `closed`.
-    nonisolated(nonsending) func commit(_ offsets: [TopicPartition: Int64]) async throws(StreamError) {
+    nonisolated(nonsending) func commit(_ offsets: [TopicPartition: Progress]) async throws(StreamError) {
         guard !offsets.isEmpty else { return }
         let began = Instant.monotonicNow
         try await retrying { request in
             let answer = Waiter<Result<[RefusedPartition], GroupError>>()
-            guard send(request(offsets), { answer.resume(.success($0)) }) else { return .success(.closed) }
+            guard send(request(offsets), offsets, { answer.resume(.success($0)) }) else {
+                return .success(.closed)
+            }
             let result = await answer.value()
             guard case .success(let outcome) = result else { return .success(.closed) }
             switch outcome {
@@ -106,7 +115,7 @@ extension Membership {
     /// Tries a commit, again in the next generation when a rebalance has come in between: what is still here
     /// is committed in that one.
     private nonisolated(nonsending) func retrying(
-        _ body: ((([TopicPartition: Int64]) -> CommitRequest)) async -> Result<Try, GroupError>
+        _ body: ((([TopicPartition: Progress]) -> CommitRequest)) async -> Result<Try, GroupError>
     ) async throws(StreamError) {
         for _ in 0..<Self.attempts {
             guard let member = state.withLock({ Requester($0, groupID, instanceID) }) else { throw gone }
@@ -147,25 +156,35 @@ extension Membership {
     }
 
     /// These are committed, by whatever way.
-    func noteCommitted(_ offsets: [TopicPartition: Int64]) {
-        state.withLock { $0.committed.merge(offsets) { $1 } }
+    func noteCommitted(_ offsets: [TopicPartition: Progress]) {
+        state.withLock { $0.committed.merge(offsets.mapValues(\.offset)) { $1 } }
     }
 
     /// New generations that may come in between of one commit.
     private static let attempts = 10
 
     /// A commit that is to be appended with something else, in this generation or the next.
+    ///
+    /// Throws as `commit`, and `unknownTopic`.
     nonisolated(nonsending) func prepare(
-        _ offsets: [TopicPartition: Int64]
+        _ offsets: [TopicPartition: Progress]
     ) async throws(StreamError) -> GroupStore {
         var prepared: GroupStore?
-        try await retrying { request in
-            switch groups.prepare(request(offsets)) {
-            case .success(let store):
-                prepared = store
-                return .success(.done)
-            case .failure(let error): return .failure(error)
+        let numbers = offsets.mapValues(\.number)
+        do throws(StreamError) {
+            try await retrying { request in
+                switch groups.prepare(request(offsets), of: numbers) {
+                case .success(let store):
+                    prepared = store
+                    return .success(.done)
+                case .failure(let error): return .failure(error)
+                }
             }
+        } catch {
+            for (place, number) in numbers where (try? groups.engine.number(of: place)) != number {
+                throw .unknownTopic(place.topic)
+            }
+            throw error
         }
         guard let prepared else { throw .unknownMember(group: groupID) }
         return prepared
@@ -185,17 +204,14 @@ extension Membership {
                 for (partition, committed) in found { offsets[TopicPartition(partition)] = committed?.offset }
                 return offsets
             }
-            // The commit of the one before is being synced. A timer of a closed store never fires.
-            try groups.engine.checkOpen()
-            let later = Waiter<Void>()
-            groups.engine.timer.schedule(at: Instant.monotonicNow + 1_000_000) { later.resume(.success(())) }
-            _ = await later.value()
+            // The commit of the one before is being synced.
+            try await groups.pause()
         }
         throw .indeterminate(OffsetsTopic.place, reason: "a commit of the member before has no outcome")
     }
 
     /// Ten seconds of looks, a millisecond apart.
-    private static let looks = 10_000
+    static let looks = 10_000
 
     /// What the group has committed of these partitions.
     func committed(_ partitions: [TopicPartition]) -> [TopicPartition: Int64] {
@@ -213,7 +229,7 @@ extension Membership {
 
     /// nil when it is not in the group.
     private func request(
-        _ state: borrowing State, _ offsets: [TopicPartition: Int64]
+        _ state: borrowing State, _ offsets: [TopicPartition: Progress]
     ) -> CommitRequest? {
         Requester(state, groupID, instanceID)?.request(offsets)
     }
@@ -233,22 +249,20 @@ extension Membership {
             generation = member.generation
         }
 
-        func request(_ offsets: [TopicPartition: Int64]) -> CommitRequest {
+        func request(_ offsets: [TopicPartition: Progress]) -> CommitRequest {
             CommitRequest(
                 groupID: groupID, generation: generation, memberID: memberID, instanceID: instanceID,
-                offsets: offsets.map { OffsetToCommit(GroupPartition($0.key), offset: $0.value) })
+                offsets: offsets.map { OffsetToCommit(GroupPartition($0.key), offset: $0.value.offset) })
         }
     }
 
     /// False when the store has been closed.
     @discardableResult
     private func send(
-        _ request: CommitRequest,
+        _ request: CommitRequest, _ offsets: [TopicPartition: Progress],
         _ answer: @escaping @Sendable (Result<[RefusedPartition], GroupError>) -> Void
     ) -> Bool {
-        groups.request(.commit(answer)) { coordinator, ticket, now in
-            coordinator.commit(request, ticket: ticket, now: now)
-        } != nil
+        groups.commit(request, of: offsets.mapValues(\.number), .commit(answer)) != nil
     }
 
     // MARK: Leaving
@@ -287,22 +301,28 @@ extension Membership {
     }
 
     /// Nobody has the consumer any more.
-    func abandon(_ processed: [TopicPartition: Int64]) {
+    func abandon(_ processed: [TopicPartition: Progress]) {
         if !isManual { commitInBackground(processed) }
         leave()
     }
 }
 
 extension GroupEngine {
+    /// Waits a millisecond, for commits that are on their way. Throws `closed`.
+    nonisolated(nonsending) func pause() async throws(StreamError) {
+        // A timer of a closed store never fires.
+        try engine.checkOpen()
+        let later = Waiter<Void>()
+        engine.timer.schedule(at: Instant.monotonicNow + 1_000_000) { later.resume(.success(())) }
+        _ = await later.value()
+    }
+
     /// Counts a commit, and how far behind its group is now.
-    func committed(_ offsets: [TopicPartition: Int64], in group: String, since began: Int64) {
+    func committed(_ offsets: [TopicPartition: Progress], in group: String, since began: Int64) {
         metrics.committed(in: Instant.monotonicNow - began)
-        for (partition, offset) in offsets {
-            guard let number = try? engine.number(of: partition), let valid = try? engine.offsets(number)
-            else {
-                continue
-            }
-            let place = min(max(offset, valid.lowerBound), valid.upperBound)
+        for (partition, progress) in offsets {
+            guard let valid = try? engine.offsets(progress.number) else { continue }
+            let place = min(max(progress.offset, valid.lowerBound), valid.upperBound)
             metrics.lags(valid.upperBound - place, nil, of: partition, in: group)
         }
     }

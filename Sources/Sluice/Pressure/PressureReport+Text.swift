@@ -68,8 +68,8 @@ extension PressureReport: CustomStringConvertible {
             value /= 1000
             unit += 1
         }
-        let number =
-            unit == 0 || value >= 99.95 ? "\(Int64(nearest: value.rounded()))" : "\((value * 10).rounded() / 10)"
+        let isWhole = unit == 0 || value >= 99.95
+        let number = isWhole ? "\(Int64(nearest: value.rounded()))" : "\((value * 10).rounded() / 10)"
         return "\(number) \(units[unit])"
     }
 

@@ -25,19 +25,22 @@ public struct Admin: Sendable {
     /// Makes a topic.
     ///
     /// - Parameter partitions: 1 … 100,000; each is a directory of its own, made at its first record.
+    /// While a topic of that name is being deleted it waits for that.
     /// - Throws: `topicExists`, also for a name that differs only in case or in '.' against '_';
-    ///   `illegalTopicName`, `illegalConfiguration`, `noSpace`, `closed`.
+    ///   `illegalTopicName`, `illegalConfiguration`, `noSpace`, `io`, `closed`.
     public nonisolated(nonsending) func createTopic(
         _ name: String, partitions: Int = 1, configuration: TopicConfiguration = .init()
     ) async throws(StreamError) {
+        await lease.groups.willMakeTopic()
         _ = try await create(name, partitions, configuration, isEnsured: false).value().get()
         lease.catalogueChanged()
     }
 
-    /// Makes a topic when it is missing; never alters one that is there.
+    /// Makes a topic when it is missing; never alters one that is there. Throws as `createTopic`.
     public nonisolated(nonsending) func ensureTopic(
         _ name: String, partitions: Int = 1, configuration: TopicConfiguration = .init()
     ) async throws(StreamError) {
+        await lease.groups.willMakeTopic()
         _ = try await create(name, partitions, configuration, isEnsured: true).value().get()
         lease.catalogueChanged()
     }
@@ -67,6 +70,8 @@ public struct Admin: Sendable {
         _ = try await request { volume, id throws(LogError) in
             try volume.configureTopic(name, settings: settings.stored, log: settings.log, request: id)
         }.value().get()
+        // It may keep records for groups from now on, or no more.
+        await lease.groups.beginKeeping()
         lease.catalogueChanged()
     }
 
@@ -90,14 +95,28 @@ public struct Admin: Sendable {
 
     /// Deletes a topic with its records. Returns when a topic of that name can be made again.
     ///
-    /// Producers and consumers of it fail with `unknownTopic`. Throws `unknownTopic`, `closed`.
+    /// Producers and consumers of it fail with `unknownTopic`. Throws `unknownTopic`, `io`, `closed`;
+    /// `indeterminate` when it is deleted, and what groups have committed of it may still be there.
     public nonisolated(nonsending) func deleteTopic(_ name: String) async throws(StreamError) {
         try OffsetsTopic.check(name)
+        // 1. It is gone, and its files; its name is not free. 2. What groups have committed of it goes: a
+        // later topic of the name is another. 3. The name is free. After a crash in between the next opening
+        // does the rest before anybody gets the name.
         _ = try await request { volume, id throws(LogError) in
-            try volume.deleteTopic(name, request: id)
+            try volume.deleteTopic(name, holdsName: true, request: id)
         }.value().get()
-        try await lease.groups.topicDeleted(name)
+        let failure: StreamError?
+        do throws(StreamError) {
+            try await lease.groups.topicDeleted(name)
+            failure = nil
+        } catch {
+            failure = error
+        }
+        _ = try await request { volume, id throws(LogError) in
+            try volume.releaseName(name, request: id)
+        }.value().get()
         lease.pressure.catalogueChanged()
+        if let failure { throw failure }
     }
 
     /// Log start offset ..< high watermark. Throws `unknownTopic`, `unknownPartition`.

@@ -61,10 +61,9 @@ public struct AtomicWrite: ~Copyable {
         guard let membership = consumer.membership, consumer.engine === engine else {
             throw .unsupported("What is committed with an atomic write is of a group of the same store")
         }
-        let offsets = [batch.topicPartition: batch.nextOffset.rawValue]
-        try consumer.check(offsets, membership)
+        let offsets = try consumer.check([batch.topicPartition: batch.nextOffset.rawValue], membership)
         if let index = commits.firstIndex(where: { $0.membership === membership }) {
-            commits[index].offsets.merge(offsets) { max($0, $1) }
+            commits[index].offsets.merge(offsets) { $0.offset > $1.offset ? $0 : $1 }
         } else {
             commits.append(AtomicCommit(membership: membership, offsets: offsets))
         }
@@ -173,7 +172,7 @@ public struct AtomicWrite: ~Copyable {
 /// What one member commits with an atomic write.
 struct AtomicCommit: Sendable {
     var membership: Membership
-    var offsets: [TopicPartition: Int64]
+    var offsets: [TopicPartition: Progress]
 }
 
 /// Waits for the parts of atomic writes.

@@ -35,28 +35,33 @@ public struct BlockingStore: Sendable {
     public func createTopic(
         _ name: String, partitions: Int = 1, configuration: TopicConfiguration = .init()
     ) throws(StreamError) {
-        _ = try store.engine.helping { () throws(StreamError) in
-            try store.admin.create(name, partitions, configuration, isEnsured: false)
-        }
-        store.lease.catalogueChanged()
+        try make(name, partitions, configuration, isEnsured: false)
     }
 
     /// As `Admin.ensureTopic`.
     public func ensureTopic(
         _ name: String, partitions: Int = 1, configuration: TopicConfiguration = .init()
     ) throws(StreamError) {
+        try make(name, partitions, configuration, isEnsured: true)
+    }
+
+    private func make(
+        _ name: String, _ partitions: Int, _ configuration: TopicConfiguration, isEnsured: Bool
+    ) throws(StreamError) {
+        let groups = store.lease.groups
+        if !groups.knowsCommits {
+            try Self.blocking { () throws(StreamError) in await groups.willMakeTopic() }
+        }
         _ = try store.engine.helping { () throws(StreamError) in
-            try store.admin.create(name, partitions, configuration, isEnsured: true)
+            try store.admin.create(name, partitions, configuration, isEnsured: isEnsured)
         }
         store.lease.catalogueChanged()
     }
 
     /// As `Admin.deleteTopic`.
     public func deleteTopic(_ name: String) throws(StreamError) {
-        _ = try store.engine.helping { () throws(StreamError) in
-            try store.admin.request { volume, id throws(LogError) in try volume.deleteTopic(name, request: id)
-            }
-        }
+        let store = store
+        try Self.blocking { () throws(StreamError) in try await store.admin.deleteTopic(name) }
     }
 
     /// As `Admin.topics`.
@@ -183,12 +188,19 @@ public struct BlockingStore: Sendable {
 
     /// As `StreamStore.close`.
     public func close() throws(StreamError) {
-        let done = BlockingWait()
         let store = store
+        try Self.blocking { () throws(StreamError) in try await store.close() }
+    }
+
+    /// Blocks until a task has done what has only an asynchronous form.
+    private static func blocking(
+        _ body: @escaping @Sendable () async throws(StreamError) -> Void
+    ) throws(StreamError) {
+        let done = BlockingWait()
         let outcome = Waiter<Void>()
         Task.detached {
             do throws(StreamError) {
-                try await store.close()
+                try await body()
                 outcome.resume(.success(()))
             } catch {
                 outcome.resume(.failure(error))

@@ -19,6 +19,9 @@ public enum StoreEvent: Sendable, Hashable {
     case storeStopped(reason: String)
     /// Retention deleted whole segments.
     case segmentsDeleted(TopicPartition, count: Int, bytes: Int64)
+    /// Records were dropped for want of room on the disk, although somebody may have wanted them: so many,
+    /// the oldest of their partition.
+    case recordsDropped(TopicPartition, records: Int64, bytes: Int64)
     /// A group has not read for so long that it no longer keeps records from being deleted.
     case groupAbandoned(group: String, topic: String)
     /// Records were deleted that a group had not read: so many.
@@ -133,6 +136,9 @@ extension StoreEvent {
         case .segmentsRemoved(let topic, let partition, let count, let bytes):
             self = .segmentsDeleted(
                 TopicPartition(topic: topic, partition: partition), count: count, bytes: bytes)
+        case .recordsDropped(let topic, let partition, let records, let bytes):
+            self = .recordsDropped(
+                TopicPartition(topic: topic, partition: partition), records: records, bytes: bytes)
         case .recordsUnreadable(let file, let position, let reason):
             self = .recordsUnreadable(file: file, position: position, reason: reason)
         case .removalFailed, .compacted, .compactionFailed: return nil

@@ -203,7 +203,10 @@ public final class StreamStore: Streams, Service {
     /// everything, and gives the directory back.
     ///
     /// Records that producers had accepted are written and acknowledged before it returns; a failure of one
-    /// of them is thrown, after the rest of the close. A second call does nothing; not to be cancelled.
+    /// of them is thrown, after the rest of the close. So is what kept the store from being closed well (`io`
+    /// or `indeterminate`: a partition or the store was stopped by a failure of the disk): then the next
+    /// opening recovers, and nothing that was acknowledged is lost. A second call does nothing; not to be
+    /// cancelled.
     public nonisolated(nonsending) func close() async throws(StreamError) {
         if let waiter = beginClose() {
             _ = await waiter.value()

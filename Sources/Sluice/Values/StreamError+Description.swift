@@ -200,8 +200,8 @@ extension Busy: CustomStringConvertible {
         case .disk(let used, let limit):
             """
             Topic \(quoted(topic)): the store has \(StreamError.bytes(Int(clamping: used))) of the \
-            \(StreamError.bytes(Int(clamping: limit))) that it may use of the disk. The record was not taken. \
-            Ask again in \(retryAfter.wholeMilliseconds) ms, use append, which waits, or give it more \
+            \(StreamError.bytes(Int(clamping: limit))) that it may use of the disk. The record was not \
+            taken. Ask again in \(retryAfter.wholeMilliseconds) ms, use append, which waits, or give it more \
             (diskBytes) or a shorter retention.
             """
         case .lag(let group, let unread, let target):

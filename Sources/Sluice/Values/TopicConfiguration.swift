@@ -160,6 +160,15 @@ public struct TopicConfiguration: Hashable, Sendable {
         }
     }
 
+    /// How long a group that `retention` waits for counts while it has no members and commits nothing.
+    ///
+    /// After that records go that it has not read, which `StoreEvent.lostUnread` tells of, unless no group
+    /// counts any more. Default: a day. Its key: sluice.backpressure.abandon.ms.
+    public var abandonTime: Duration {
+        get { .milliseconds(settings.abandonMilliseconds) }
+        set { settings.abandonMilliseconds = newValue.wholeMilliseconds }
+    }
+
     /// What lets a closed segment go.
     public enum Retention: Hashable, Sendable {
         /// `retentionTime` and `retentionBytes`.

@@ -62,6 +62,7 @@ extension GroupCoordinator {
             guard let old = group.staticMembers[instanceID] else {
                 return add(id, request, ticket: ticket, &group, now)
             }
+            if request.isReturning { return refuse(join: ticket, .fencedInstance) }
             replace(old, by: id, request, ticket: ticket, &group, now)
             return
         }

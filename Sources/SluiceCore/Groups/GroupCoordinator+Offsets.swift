@@ -24,14 +24,18 @@ extension GroupCoordinator {
     }
 
     /// Sets the positions of a group without members: an administrator's act. Answered by `committed`, or
-    /// with `nonEmptyGroup`, `coordinatorLoading`, `coordinatorNotAvailable`, `invalidGroupID`.
+    /// with `nonEmptyGroup`, `coordinatorLoading`, `coordinatorNotAvailable`, `invalidGroupID`,
+    /// `unstableOffsetCommit` while a commit of one of the partitions is on its way: it may be appended with
+    /// data, and later than this.
     package mutating func seek(groupID: String, to offsets: [OffsetToCommit], ticket: UInt64, now: Instant) {
         guard isLoaded else { return refuse(commit: ticket, .coordinatorLoading) }
         guard isLegal(groupID) else { return refuse(commit: ticket, .invalidGroupID) }
+        let isUnstable = isCommitting(groupID, Set(offsets.map(\.partition)))
         var group = takeOrMake(groupID, now)
         defer { put(group) }
         if group.isGoing { return refuse(commit: ticket, .coordinatorNotAvailable) }
         guard group.state == .empty else { return refuse(commit: ticket, .nonEmptyGroup) }
+        if isUnstable { return refuse(commit: ticket, .unstableOffsetCommit) }
         append(offsets, ticket: ticket, to: &group, now)
     }
 
@@ -89,23 +93,53 @@ extension GroupCoordinator {
     }
 
     /// A topic has been deleted: what groups committed of it must not be taken for another one of its name.
-    package mutating func topicDeleted(_ topic: String, now: Instant) {
-        for groupID in groups.keys.sorted() {
+    /// Answered by `topicForgotten` once that is durable, or with `coordinatorNotAvailable`.
+    ///
+    /// Commits on their way are taken back too. Those whose records go to the log in the order of the effects
+    /// are followed by what takes them back; one that comes into the log later, with data that it is atomic
+    /// with, is taken back when its outcome is told, and nobody waits for that: it may never be.
+    package mutating func topicDeleted(_ topic: String, ticket: UInt64, now: Instant) {
+        var gone: [String: Set<GroupPartition>] = [:]
+        for (id, pending) in stores {
+            guard case .commit(_, let offsets, _) = pending.purpose else { continue }
+            let partitions = offsets.map(\.0).filter { $0.topic == topic }
+            guard !partitions.isEmpty else { continue }
+            stores[id]?.deletedTopics.insert(topic)
+            gone[pending.groupID, default: []].formUnion(partitions)
+        }
+        for (groupID, group) in groups {
+            let partitions = group.offsets.keys.filter { $0.topic == topic }
+            if !partitions.isEmpty { gone[groupID, default: []].formUnion(partitions) }
+        }
+        guard !gone.isEmpty else { return effects.append(.topicForgotten(ticket: ticket, nil)) }
+        topicDeletions[ticket] = TopicDeletion(storesLeft: gone.count)
+        for (groupID, partitions) in gone.sorted(by: { $0.key < $1.key }) {
             guard var group = take(groupID) else { continue }
-            let gone = group.offsets.keys.filter { $0.topic == topic }.sorted()
-            if !gone.isEmpty { delete(gone, ticket: nil, refused: [], from: &group) }
+            delete(
+                partitions.sorted(), for: .topicDeletion(ticket: ticket, partitions.sorted()), from: &group)
             put(group)
         }
+    }
+
+    /// The topics of which something is committed, by name.
+    package var committedTopics: [String] {
+        Set(groups.values.flatMap { $0.offsets.keys.map(\.topic) }).sorted()
     }
 
     mutating func delete(
         _ partitions: [GroupPartition], ticket: UInt64?, refused: [RefusedPartition],
         from group: inout Group
     ) {
-        let records = partitions.map { group.tombstone($0) }
-        _ = store(
-            records, ticket: ticket, in: &group,
-            for: .offsetDeletion(ticket: ticket, partitions, refused: refused))
+        delete(
+            partitions, ticket: ticket,
+            for: .offsetDeletion(ticket: ticket, partitions, refused: refused), from: &group)
+    }
+
+    private mutating func delete(
+        _ partitions: [GroupPartition], ticket: UInt64? = nil, for purpose: PendingStore.Purpose,
+        from group: inout Group
+    ) {
+        _ = store(partitions.map { group.tombstone($0) }, ticket: ticket, in: &group, for: purpose)
     }
 
     private func isLegal(_ groupID: String) -> Bool {

@@ -17,9 +17,7 @@ extension GroupCoordinator {
         switch pending.purpose {
         case .commit(let ticket, let offsets, let refused):
             if let base {
-                for (index, (partition, committed)) in offsets.enumerated() {
-                    group.set(partition, committed, at: base + Int64(index))
-                }
+                note(offsets, at: base, pending.deletedTopics, in: &group)
                 commitCount += 1
             }
             effects.append(
@@ -42,21 +40,54 @@ extension GroupCoordinator {
                         : isStill ? .success(response) : .failure(.unknownMember)))
         case .offsetDeletion(let ticket, let partitions, let refused):
             if let base {
-                for (index, partition) in partitions.enumerated() {
-                    group.remove(partition, at: base + Int64(index))
-                }
+                group.remove(partitions, at: base)
             }
             if let ticket {
                 effects.append(
                     .offsetsDeleted(
                         ticket: ticket, base == nil ? .failure(.coordinatorNotAvailable) : .success(refused)))
             }
+        case .topicDeletion(let ticket, let partitions):
+            if let base { group.remove(partitions, at: base) }
+            endTopicDeletion(ticket, isDurable: base != nil)
         case .groupDeletion(let tickets):
             finishDeletion(&group, tickets, isDurable: base != nil)
         }
         if group.storesInFlight == 0 {
             group.deletedAt = [:]
             startDeletion(&group)
+        }
+    }
+
+    /// A commit is in the log, at `base` and behind it: it counts, unless its topic has been deleted
+    /// meanwhile.
+    private mutating func note(
+        _ offsets: [(GroupPartition, CommittedOffset)], at base: Int64, _ deletedTopics: Set<String>,
+        in group: inout Group
+    ) {
+        var late: [GroupPartition] = []
+        for (index, (partition, committed)) in offsets.enumerated() {
+            if deletedTopics.contains(partition.topic) {
+                // What takes it back may not be in the log yet, or be before it; with one more it is behind.
+                let offset = base + Int64(index)
+                if group.lastChange(of: partition) < offset { late.append(partition) }
+                group.remove(partition, at: offset)
+            } else {
+                group.set(partition, committed, at: base + Int64(index))
+            }
+        }
+        if !late.isEmpty { delete(late, ticket: nil, refused: [], from: &group) }
+    }
+
+    private mutating func endTopicDeletion(_ ticket: UInt64, isDurable: Bool) {
+        guard var deletion = topicDeletions.removeValue(forKey: ticket) else { return }
+        deletion.storesLeft -= 1
+        deletion.hasFailed = deletion.hasFailed || !isDurable
+        if deletion.storesLeft > 0 {
+            topicDeletions[ticket] = deletion
+        } else {
+            effects.append(
+                .topicForgotten(ticket: ticket, deletion.hasFailed ? .coordinatorNotAvailable : nil))
         }
     }
 
@@ -112,8 +143,17 @@ extension GroupCoordinator {
 
 extension Group {
     mutating func set(_ partition: GroupPartition, _ committed: CommittedOffset, at logOffset: Int64) {
-        let last = max(offsets[partition]?.logOffset ?? -1, deletedAt[partition] ?? -1)
-        if logOffset > last { offsets[partition] = StoredOffset(committed: committed, logOffset: logOffset) }
+        guard logOffset > lastChange(of: partition) else { return }
+        offsets[partition] = StoredOffset(committed: committed, logOffset: logOffset)
+    }
+
+    /// Where the log last says something of it, as far as that is known and may matter.
+    func lastChange(of partition: GroupPartition) -> Int64 {
+        max(offsets[partition]?.logOffset ?? -1, deletedAt[partition] ?? -1)
+    }
+
+    mutating func remove(_ partitions: [GroupPartition], at base: Int64) {
+        for (index, partition) in partitions.enumerated() { remove(partition, at: base + Int64(index)) }
     }
 
     mutating func remove(_ partition: GroupPartition, at logOffset: Int64) {

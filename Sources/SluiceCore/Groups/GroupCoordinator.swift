@@ -31,6 +31,8 @@ package struct GroupCoordinator: Sendable {
     var deadlines = Deadlines()
     var effects: [GroupEffect] = []
     var stores: [UInt64: PendingStore] = [:]
+    /// Deletions of topics that are being made known, by ticket.
+    var topicDeletions: [UInt64: TopicDeletion] = [:]
     private var lastStoreID: UInt64 = 0
     private var lastMemberNumber: UInt64 = 0
     private var random: MemberIDSource
@@ -125,11 +127,20 @@ struct PendingStore: Sendable {
         /// A static member was replaced, and its join is answered when that is durable.
         case replacement(ticket: UInt64, JoinResponse)
         case offsetDeletion(ticket: UInt64?, [GroupPartition], refused: [RefusedPartition])
+        case topicDeletion(ticket: UInt64, [GroupPartition])
         case groupDeletion(tickets: [UInt64])
     }
     var groupID: String
     var purpose: Purpose
     var records: [GroupRecord]
+    /// Topics of a commit that have been deleted since it was sent.
+    var deletedTopics: Set<String> = []
+}
+
+/// A topic's deletion, while the groups that have committed something of it write that down.
+struct TopicDeletion: Sendable {
+    var storesLeft: Int
+    var hasFailed = false
 }
 
 /// SplitMix64: bits for member ids out of a seed.

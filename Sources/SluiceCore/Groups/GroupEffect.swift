@@ -17,6 +17,8 @@ package enum GroupEffect: Hashable, Sendable {
     case offsetsDeleted(ticket: UInt64, Result<[RefusedPartition], GroupError>)
     /// The answer to `deleteGroup`; nil when it is gone.
     case groupDeleted(ticket: UInt64, GroupError?)
+    /// The answer to `topicDeleted`; nil when nothing that was committed of the topic counts any more.
+    case topicForgotten(ticket: UInt64, GroupError?)
     /// Records to be appended to the offsets topic as one; then `stored` is called.
     case store(GroupStore)
     /// A word to a member in this process.

@@ -90,6 +90,8 @@ package struct GroupMember: Sendable {
     private var assignedCounts: [String: Int32] = [:]
     private var mustRejoin = false
     private var isLeaving = false
+    /// It has been in the group under an id that is no more.
+    private var wasPutOut = false
     private var effects: [MemberEffect] = []
 
     /// A member that has not joined yet.
@@ -190,7 +192,7 @@ package struct GroupMember: Sendable {
     }
 
     /// The coordinator has removed it, for it took too long: everything is lost, and it joins as a new
-    /// member.
+    /// member. A static one ends instead when another has its name by now.
     package mutating func removed() {
         guard phase != .ended, phase != .idle else { return }
         lose()
@@ -230,6 +232,7 @@ package struct GroupMember: Sendable {
     }
 
     private mutating func lose() {
+        wasPutOut = wasPutOut || !memberID.isEmpty
         if !owned.isEmpty { effects.append(.lost(owned)) }
         owned = []
         revoking = []
@@ -293,12 +296,15 @@ package struct GroupMember: Sendable {
                     groupID: configuration.groupID, memberID: memberID, instanceID: configuration.instanceID,
                     clientID: configuration.clientID,
                     rebalanceTimeoutMilliseconds: configuration.processingTimeoutMilliseconds,
-                    protocols: protocols, isLocal: true)))
+                    protocols: protocols, isLocal: true, isReturning: wasPutOut && memberID.isEmpty)))
     }
 
     private mutating func sync(_ response: JoinResponse) {
         var assignments: [String: [UInt8]] = [:]
         assignedCounts = [:]
+        // A leader that was away goes on with what it assigned before, perhaps of fewer partitions than there
+        // are now: then nobody else would have noticed.
+        if response.isLeader, response.skipsAssignment { mustRejoin = true }
         if response.isLeader, let assignor {
             let members = response.members.map { AssignorMember($0) }
             for topic in members.flatMap(\.topics) { assignedCounts[topic] = counts[topic] ?? 0 }

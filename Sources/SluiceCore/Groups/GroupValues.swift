@@ -120,13 +120,16 @@ package struct JoinRequest: Hashable, Sendable {
     package var isLocal: Bool
     /// Whether a new dynamic member is first told its id (`memberIDRequired`). Kafka: JoinGroup v4 and later.
     package var requiresKnownMemberID: Bool
+    /// Whether it has been a member, and was put out: a static one stops when another has its name by now.
+    package var isReturning: Bool
 
     /// A request to join.
     package init(
         groupID: String, memberID: String = "", instanceID: String? = nil, clientID: String,
         clientHost: String = "", sessionTimeoutMilliseconds: Int32 = 45_000,
         rebalanceTimeoutMilliseconds: Int32 = 300_000, protocolType: String = "consumer",
-        protocols: [GroupProtocol], isLocal: Bool, requiresKnownMemberID: Bool = false
+        protocols: [GroupProtocol], isLocal: Bool, requiresKnownMemberID: Bool = false,
+        isReturning: Bool = false
     ) {
         self.groupID = groupID
         self.memberID = memberID
@@ -139,6 +142,7 @@ package struct JoinRequest: Hashable, Sendable {
         self.protocols = protocols
         self.isLocal = isLocal
         self.requiresKnownMemberID = requiresKnownMemberID
+        self.isReturning = isReturning
     }
 }
 

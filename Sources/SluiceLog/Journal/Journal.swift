@@ -98,7 +98,7 @@ struct Journal: Sendable {
     var isBypassed: Bool { isMissing || isBlocked }
 
     /// Bytes of the batches in one frame.
-    var frameBytes: Int { min(Limits.atomicBytes, bytes / 4) }
+    var frameBytes: Int { min(Limits.atomicBytes, bytes / 2) }
     /// Partitions in one frame.
     var frameEntries: Int { max(1, bytes / 8 / JournalEntry.bytes) }
 

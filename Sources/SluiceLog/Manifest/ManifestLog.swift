@@ -9,6 +9,8 @@ enum ManifestEffect: Sendable {
     case nothing
     case rolled(Int, SealedSegment, FileID?)
     case logStart(Int, request: UInt64?)
+    /// The log start moves for want of room.
+    case dropped(Int)
     case topicCreated(TopicRecord, LogSettings, request: UInt64)
     case topicConfigured(UniqueID, LogSettings, request: UInt64)
     case partitionsAdded(UniqueID, request: UInt64)
@@ -25,7 +27,7 @@ enum ManifestEffect: Sendable {
         case .topicCreated(_, _, let request), .topicConfigured(_, _, let request),
             .partitionsAdded(_, let request), .topicDeleted(_, let request):
             request
-        case .nothing, .rolled, .swapped, .closed: nil
+        case .nothing, .rolled, .dropped, .swapped, .closed: nil
         }
     }
 }

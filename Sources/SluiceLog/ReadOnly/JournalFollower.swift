@@ -14,6 +14,16 @@
 package struct JournalEnd: Sendable {
     var segmentBase: Int64
     var place: LogPlace
+    /// Where the batches before it are; nil when that is not the journal.
+    var source: JournalSource?
+}
+
+/// A frame's place, and what of it is meant.
+struct JournalSource: Sendable {
+    var file: String
+    var position: Int64
+    var sequence: UInt64
+    var entry: JournalEntry
 }
 
 struct JournalFollower {
@@ -23,6 +33,8 @@ struct JournalFollower {
     }
 
     private struct Found {
+        var file: String
+        var position: Int64
         var sequence: UInt64
         var entries: [JournalEntry]
     }
@@ -64,13 +76,34 @@ struct JournalFollower {
                     ends[entry.key] = JournalEnd(
                         segmentBase: entry.segmentBase,
                         place: LogPlace(
-                            offset: entry.nextOffset, position: entry.position + Int64(entry.length)))
+                            offset: entry.nextOffset, position: entry.position + Int64(entry.length)),
+                        source: JournalSource(
+                            file: next.file, position: next.position, sequence: next.sequence, entry: entry))
                     changed.insert(entry.key)
                 }
             }
             if waiting.isEmpty, !isFirst { break }
         }
         return changed
+    }
+
+    /// The batches of an end, which are not in their segment yet; nil when the frame has been overwritten.
+    func piece(_ source: JournalSource) throws(IOError) -> JournalPiece? {
+        let bytes: [UInt8]
+        do throws(IOError) {
+            let path = "\(paths.journal)/\(source.file)"
+            let head = try files.readAll(
+                path, from: source.position, limit: Int64(FrameLayout.headerBytes))
+            guard let size = Frame.size(.journal, in: head, at: 0) else { return nil }
+            bytes = try files.readAll(path, from: source.position, limit: Int64(size))
+        } catch  where error.errno == IOError.notFound {
+            return nil
+        }
+        guard let frame = Frame.decode(.journal, storeID: storeID, in: bytes, at: 0),
+            frame.sequence == source.sequence,
+            let (entry, data) = RecoveryPlanner.entries(of: frame).first(where: { $0.0 == source.entry })
+        else { return nil }
+        return JournalPiece(position: entry.position, bytes: ByteSlice(ByteBuffer(data)))
     }
 
     /// Forgets a partition that is gone.
@@ -100,17 +133,17 @@ struct JournalFollower {
         defer { files.close(file) }
         let size = try files.size(file)
         var at = known[name] ?? File()
-        if try read(file, size, &at, into: &found) == 0, at.position > 0 {
+        if try read(name, file, size, &at, into: &found) == 0, at.position > 0 {
             var lap = at
             lap.position = 0
-            if try read(file, size, &lap, into: &found) > 0 { at = lap }
+            if try read(name, file, size, &lap, into: &found) > 0 { at = lap }
         }
         known[name] = at
     }
 
     /// Reads frames that follow one another from `at.position` on; returns how many.
     private func read(
-        _ file: FileID, _ size: Int64, _ at: inout File, into found: inout [Found]
+        _ name: String, _ file: FileID, _ size: Int64, _ at: inout File, into found: inout [Found]
     ) throws(IOError) -> Int {
         var count = 0
         var chunk = 4 << 10
@@ -122,7 +155,8 @@ struct JournalFollower {
                 guard frame.sequence > at.lastSequence else { return count }
                 found.append(
                     Found(
-                        sequence: frame.sequence, entries: RecoveryPlanner.entries(of: frame).map(\.0)))
+                        file: name, position: at.position, sequence: frame.sequence,
+                        entries: RecoveryPlanner.entries(of: frame).map(\.0)))
                 at.lastSequence = frame.sequence
                 at.position = start + Int64(frame.end)
                 count += 1

@@ -1,8 +1,12 @@
 // Looking at the store again: what has changed since the last time.
 //
-// The manifest comes first, then the journal: whatever the manifest knows to be durable is in the segments,
-// or was in the journal before the manifest said so. So the ends that are found are never ahead of one
-// another by part of an atomic write.
+// Beside a writer the order makes the cut. 1. The manifest: whatever it knows to be durable was in the
+// journal before it said so. 2. The sizes of segments of which everything written is visible: what an atomic
+// write put there was in the journal before. 3. The journal: frames in their order, each with all parts of an
+// atomic write. 4. The manifest again, and when it has changed all of it again: a frame that was overwritten
+// meanwhile is covered by recovery points that the first reading had only some of, and one may be of a
+// segment that it did not know. Last the segments: what of a frame is not in them yet is read from the frame.
+// So no end is ahead of another by part of an atomic write.
 
 extension ReadOnlyVolume {
     /// Takes in what the writer has done since the last look. Returns the partitions of which something
@@ -13,9 +17,23 @@ extension ReadOnlyVolume {
     package mutating func look() throws(LogError) -> [Int] {
         do throws(IOError) {
             let isHeld = try files.lockState(paths.lock) != .free
-            let change = try lookAtManifest()
+            var change = try lookAtManifest()
             let before = partitions.map { $0.map { Seen($0.log) } }
             if change != .nothing || !hasLooked { takeCatalogue() }
+            var cut = Cut()
+            var attempt = 1
+            while isHeld, !manifest.state.isClosed {
+                cut.sizes = try writtenSizes()
+                cut.changed.formUnion(try journal.look(floor: manifest.state.journalFloor))
+                let later = try lookAtManifest()
+                if later == .nothing { break }
+                takeCatalogue()
+                change = change == .replaced ? .replaced : later
+                attempt += 1
+                // A manifest that grows at each of so many looks: what is found is true, if not of one
+                // moment.
+                if attempt > Self.maxAttempts { break }
+            }
             let next: Stage = manifest.state.isClosed ? .closed : isHeld ? .live : .crashed
             let isNew = next != stage || change == .replaced || !hasLooked
             hasLooked = true
@@ -25,7 +43,7 @@ extension ReadOnlyVolume {
             case .crashed: if isNew || change == .grown { try takePlan(onlyDamaged: false) }
             case .live:
                 if isNew { try takePlan(onlyDamaged: true) }
-                try takeEnds()
+                try takeEnds(cut)
             }
             return partitions.indices.filter { index in
                 (before.indices.contains(index) ? before[index] : nil)
@@ -42,6 +60,16 @@ extension ReadOnlyVolume {
         var offsets: Range<Int64>
         init(_ log: PartitionLog) { offsets = log.offsets }
     }
+
+    /// What was read between two readings of the manifest that said the same.
+    private struct Cut {
+        /// Partitions with a new end in the journal.
+        var changed: Set<PartitionKey> = []
+        /// Of the active segments of which everything written is visible, by number.
+        var sizes: [Int: Int64] = [:]
+    }
+
+    private static let maxAttempts = 64
 
     private static var damage: String { "manifest" }
 
@@ -161,35 +189,55 @@ extension ReadOnlyVolume {
     // MARK: Live
 
     /// New ends: of the journal and the recovery points, and of the segments where written is visible.
-    private mutating func takeEnds() throws(IOError) {
-        let changed = try journal.look(floor: manifest.state.journalFloor)
+    private mutating func takeEnds(_ cut: Cut) throws(IOError) {
         for number in partitions.indices {
             guard let log = partitions[number]?.log, case .online = log.condition,
                 let recovery = manifest.state.partitions[log.key]?.recovery
             else { continue }
             var durable = LogPlace(offset: recovery.offset, position: recovery.position)
+            var source: JournalSource?
             for end in [journal.ends[log.key], told[log.key]] {
                 guard let end, end.segmentBase == recovery.baseOffset else { continue }
-                if end.place.position > durable.position { durable = end.place }
+                if end.place.position > durable.position { (durable, source) = (end.place, end.source) }
             }
-            let hasMoved = durable != log.durable || changed.contains(log.key)
+            let hasMoved = durable != log.durable || cut.changed.contains(log.key)
             guard hasMoved || !log.settings.isDurable else { continue }
-            try takeEnd(number, durable)
+            try takeEnd(number, durable, source, written: cut.sizes[number] ?? 0)
         }
     }
 
-    private mutating func takeEnd(_ number: Int, _ durable: LogPlace) throws(IOError) {
+    private func writtenSizes() throws(IOError) -> [Int: Int64] {
+        var sizes: [Int: Int64] = [:]
+        for number in partitions.indices {
+            guard let log = partitions[number]?.log, !log.settings.isDurable, case .online = log.condition
+            else { continue }
+            sizes[number] = try files.status(log.paths.log)?.size ?? 0
+        }
+        return sizes
+    }
+
+    private mutating func takeEnd(
+        _ number: Int, _ durable: LogPlace, _ source: JournalSource?, written: Int64
+    ) throws(IOError) {
         guard var partition = partitions[number] else { return }
         let path = partition.log.paths.log
-        let size = try files.status(path)?.size ?? 0
+        var size = try files.status(path)?.size ?? 0
         if size < partition.log.active.size, partition.pieces.isEmpty {
             // Cut back, or not there yet: begun again from what is known to be in it.
             guard let recovery = manifest.state.partitions[partition.log.key]?.recovery else { return }
             partition.log.active = ActiveSegment(recovery)
         }
         if size >= partition.log.active.size { partition.pieces = [] }
-        // An atomic write is in the journal first; the segment has it in a moment.
-        if durable.position <= size {
+        // An atomic write is in the journal first; the segment has it in a moment, or at the next opening.
+        if durable.position > size, let source {
+            if let piece = try journal.piece(source) {
+                partition.pieces = [piece]
+            } else {
+                // Overwritten, and so in the segment since.
+                size = try files.status(path)?.size ?? 0
+            }
+        }
+        if durable.position <= max(size, partition.pieces.last?.end ?? 0) {
             if durable.position > partition.log.active.size {
                 partition.log.active.size = durable.position
                 partition.log.active.endOffset = durable.offset
@@ -202,18 +250,20 @@ extension ReadOnlyVolume {
             // What a crash had left, and was shown, is being made durable now.
             partition.log.durable = LogPlace(
                 offset: partition.log.active.endOffset, position: partition.log.active.size)
-        } else if size > partition.log.active.size, partition.pieces.isEmpty {
-            try scan(&partition.log, path)
+        } else if written > partition.log.active.size, partition.pieces.isEmpty {
+            try scan(&partition.log, path, through: written)
         }
         partitions[number] = partition
     }
 
-    /// Takes whole, valid batches behind what is known. What is not one is being written.
-    private func scan(_ log: inout PartitionLog, _ path: String) throws(IOError) {
+    /// Takes whole, valid batches behind what is known, up to what was there when the cut was taken. What is
+    /// not one is being written.
+    private func scan(_ log: inout PartitionLog, _ path: String, through end: Int64) throws(IOError) {
         var scanner = try TailScanner(path: path, files: files)
         defer { scanner.close() }
         while case .valid(let header, _) = try scanner.batch(
-            at: log.active.size, expecting: log.active.endOffset)
+            at: log.active.size, expecting: log.active.endOffset),
+            log.active.size + Int64(header.totalBytes) <= end
         {
             log.active.add(
                 bytes: header.totalBytes, nextOffset: header.nextOffset, maxTimestamp: header.maxTimestamp,

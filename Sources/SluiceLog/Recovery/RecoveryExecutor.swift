@@ -262,9 +262,13 @@ struct RecoveryExecutor {
     /// Takes over files of the right size: all they hold is in the segments. The others are removed, but
     /// those that hold something of a partition that is not sound are kept as they are.
     private func openJournal(_ plan: RecoveryPlan, _ open: inout [FileID]) throws(IOError) -> Journal {
-        var journal = Journal(nextSequence: plan.lastJournalSequence + 1, bytes: configuration.journalBytes)
+        var journal = Journal(
+            nextSequence: plan.lastJournalSequence + 1, bytes: configuration.journalFileBytes)
         guard try files.status(paths.journal) != nil else { return journal }
         journal.hasDirectory = true
+        // A file whose making failed at the last step has a name on no medium, also after a clean end;
+        // what is committed to it would be lost with the name.
+        try files.syncDirectory(paths.journal)
         for entry in try files.list(paths.journal) {
             let path = "\(paths.journal)/\(entry.name)"
             guard let number = Int(entry.name), entry.kind == .file else { continue }
@@ -275,12 +279,13 @@ struct RecoveryExecutor {
             if !holders.isEmpty {
                 var kept = JournalFile(number: number, file: try files.open(path, .write))
                 open.append(kept.file)
-                kept.position = Int64(configuration.journalBytes)
+                kept.position = Int64(configuration.journalFileBytes)
                 for holder in holders { kept.coverage[holder] = .max }
                 journal.files.append(kept)
                 continue
             }
-            guard journal.files.count < 2, try files.status(path)?.size == Int64(configuration.journalBytes)
+            guard journal.files.count < 2,
+                try files.status(path)?.size == Int64(configuration.journalFileBytes)
             else {
                 try files.remove(path)
                 continue

@@ -196,6 +196,8 @@ public struct JobRunner: Sendable {
                 try files.syncDirectory(job.paths.root)
             } catch {
                 files.close(file)
+                // Nobody is to take it for a good one: what of it is on the medium nobody knows.
+                try? files.remove(job.paths.journal(job.number))
                 throw error
             }
             return JournalResult(file: .success(file))

@@ -156,6 +156,10 @@ struct PartitionLog {
     var compactRequests: [CompactRequest] = []
     /// Until-consumed retention: what lies below has been consumed by all who count; nil: not known.
     var consumedFloor: Int64?
+    /// The greatest log start that retention has asked for; on record soon.
+    var askedStart: Int64 = 0
+    /// What ends at or below that is dropped as soon as it is sealed.
+    var dropsThrough: Int64 = 0
 
     init(
         key: PartitionKey, topic: String, directory: String, settings: LogSettings,

@@ -4,6 +4,9 @@
 //   syncing    every segment is synced
 //   recording  index entries are written; recovery points and the close go into the manifest
 //
+// What cannot be closed well does not keep the rest: all else is synced and recorded, then the close says why
+// the manifest does not call the store closed.
+//
 // A store that is not closed loses nothing: its next opening has more to read.
 
 extension Volume {
@@ -13,6 +16,7 @@ extension Volume {
         closing = .draining
         giveUpCompaction()
         for number in partitions.indices { answerCompactRequests(number, .failure(.closed)) }
+        refuseCreations(.closed)
         advanceClosing(now: now)
     }
 
@@ -50,7 +54,7 @@ extension Volume {
         }
         if closing == .closed, !isCloseTold, removals.isEmpty, !isRemoveOut {
             isCloseTold = true
-            completions.closed = .success(())
+            completions.closed = closesClean && failure == nil ? .success(()) : .failure(uncleanReason)
         }
     }
 
@@ -78,6 +82,16 @@ extension Volume {
             if case .stopped = partition.condition { return true }
             return partition.isClean || partition.file == nil
         }
+    }
+
+    /// What kept the close from being recorded.
+    private var uncleanReason: LogError {
+        if let failure { return .stopped(failure) }
+        for case .stopped(let error)? in partitions.map({ $0?.condition }) { return .stopped(error) }
+        return .indeterminate(
+            reason:
+                "an atomic write is in the journal, and not in all of its segments; the next opening appends "
+                + "it")
     }
 
     /// Whether the next opening has something to mend: then the manifest must not call the store closed.

@@ -116,10 +116,12 @@ extension Volume {
             partitions[number]?.compactRequests[index].target = end
         }
         let id = partition.key.topic
+        var settings = partition.settings
+        settings.segmentBytes = segmentLimit(settings)
         return CompactionPlan(
             sources: cleanable.map { .init(sealed: $0, paths: partition.paths(of: $0)) },
             directory: partition.directory, logStart: partition.logStart, point: point,
-            now: now.wallMilliseconds, settings: partition.settings,
+            now: now.wallMilliseconds, settings: settings,
             memory: configuration.compactionMemoryBytes,
             hash: SipHash(storeID.high ^ id.low, storeID.low ^ id.high))
     }

@@ -12,6 +12,9 @@ extension Volume {
     /// What of the disk is taken, and what may be.
     package var diskUse: DiskUse { disk.use }
 
+    /// Bytes at which a segment is closed whose topic does not say: the unit in which records go.
+    package var adaptedSegmentBytes: Int64 { segmentLimit(LogSettings()) }
+
     /// Moves the budget: the file system's free space may be less than was hoped for, or more.
     ///
     /// Below what is taken, appends are refused until records have gone.

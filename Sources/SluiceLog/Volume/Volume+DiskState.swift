@@ -9,6 +9,8 @@ package struct PartitionDisk: Sendable, Hashable {
     package var bytes: Int64
     /// Of those, what retention lets go when it must: beyond the promise, consumed, or deleted already.
     package var freeableBytes: Int64
+    /// What drop-oldest could remove: what is older than the promise, whoever has consumed it; 0 without one.
+    package var droppableBytes: Int64
     /// Bytes appended since the opening; it never goes back.
     package var appendedBytes: Int64
     package var logStart: Int64
@@ -29,6 +31,7 @@ extension Volume {
         guard partitions.indices.contains(number), let partition = partitions[number] else { return nil }
         return PartitionDisk(
             bytes: partition.bytes, freeableBytes: partition.freeableBytes(wall: wall),
+            droppableBytes: partition.droppableBytes(wall: wall),
             appendedBytes: partition.appendedBytes, logStart: partition.logStart,
             visibleEnd: partition.visible.offset, endOffset: partition.active.endOffset,
             nextExpiry: partition.nextRelief(wall: wall))
@@ -83,6 +86,14 @@ extension PartitionLog {
         var old = aged == 0 ? 0 : sealedBytes[aged - 1]
         if aged == sealed.count, isActiveOld(wall: wall) { old += active.size }
         return max(deleted, excess, old)
+    }
+
+    /// What drop-oldest could remove.
+    func droppableBytes(wall: Int64) -> Int64 {
+        guard settings.promiseMilliseconds != nil else { return 0 }
+        let aged = agedCount(wall: wall)
+        let old = aged == 0 ? 0 : sealedBytes[aged - 1]
+        return aged == sealed.count && isActiveOld(wall: wall) ? old + active.size : old
     }
 
     /// What retention promises at least to keep; nil: for ever.

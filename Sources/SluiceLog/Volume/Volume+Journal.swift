@@ -25,7 +25,7 @@ extension Volume {
 
     /// Files that there may be: those that nobody can free any more do not count.
     private var mostJournalFiles: Int {
-        Journal.maxFiles + journal.files.count - usableJournalFiles
+        configuration.journalFiles + journal.files.count - usableJournalFiles
     }
 
     /// Files that are free, or will be: every partition with something in them can still be synced.

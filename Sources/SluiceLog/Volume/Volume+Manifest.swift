@@ -121,9 +121,12 @@ extension Volume {
         var kept: [ManifestLog.Entry] = []
         for entry in entries {
             if let request = entry.effect.request {
-                refused(entry.effect)
+                refused(entry.effect, error)
                 completions.requests.append((request, .failure(.io(error))))
             } else {
+                if case .topicForgotten(let topic, _) = entry.effect {
+                    refuseCreation(topic.name, .io(error))
+                }
                 kept.append(entry)
             }
         }
@@ -132,10 +135,11 @@ extension Volume {
     }
 
     /// A request was not recorded: what had been set aside for it is given back.
-    private mutating func refused(_ effect: ManifestEffect) {
+    private mutating func refused(_ effect: ManifestEffect, _ error: IOError) {
         switch effect {
         case .topicCreated(let topic, _, _): topicIDs[topic.name] = nil
         case .topicDeleted(let id, _): stay(id)
+        case .topicForgotten(let topic, _): keepName(topic, error)
         default: break
         }
     }
@@ -153,6 +157,7 @@ extension Volume {
         for id in leavingRequests.keys where manifest.state.topics[id] != nil { stay(id) }
         leavingRequests = [:]
         manifest.queue = []
+        refuseCreations(.stopped(error))
     }
 
     private mutating func happened(_ effect: ManifestEffect, now: Instant) {
@@ -160,6 +165,7 @@ extension Volume {
         case .nothing: break
         case .rolled(let number, let sealed, let file): switchSegment(number, sealed, file)
         case .logStart(let number, let request): movedLogStart(number, request)
+        case .dropped(let number): movedLogStart(number, nil, isDrop: true)
         case .topicCreated(let topic, let settings, let request):
             addPartitions(of: topic, from: 0, settings)
             completions.requests.append((request, .success(Int64(topic.partitions))))
@@ -169,7 +175,7 @@ extension Volume {
         case .partitionsAdded(let id, let request): addedPartitions(id, request)
         case .topicDeleted(let id, let request): removeTopic(id, request)
         case .topicForgotten(let topic, let request):
-            topicIDs[topic.name] = nil
+            freeName(topic.name)
             if let request { completions.requests.append((request, .success(0))) }
         case .swapped(let number, let swap, let isLast): swapped(number, swap, isLast: isLast)
         case .closed: closing = .closed

@@ -13,7 +13,7 @@ extension Volume {
                 continue
             }
             if let start = partition.retainedStart(wall: wall), start > partition.logStart {
-                manifest.add(.logStart(partition.key, start), .logStart(number, request: nil))
+                _ = moveStart(number, to: start)
             } else if partition.activeIsExpired(wall: wall) || partition.activeDelaysCompaction(wall: wall) {
                 startRoll(number)
             }
@@ -31,9 +31,9 @@ extension Volume {
         }
         partitions[number]?.consumedFloor = offset
         guard closing == .open, failure == nil, partition.refusal == nil, partition.settings.isUntilConsumed,
-            let start = partitions[number]?.consumedStart, start > partition.logStart
+            let start = partitions[number]?.consumedStart
         else { return }
-        manifest.add(.logStart(partition.key, start), .logStart(number, request: nil))
+        _ = moveStart(number, to: start)
     }
 
     /// Deletes the records before `offset`, at most up to the high watermark. The answer's value is the new
@@ -61,7 +61,9 @@ extension Volume {
     }
 
     /// The new log start is on record.
-    mutating func movedLogStart(_ number: Int, _ request: UInt64?) {
+    ///
+    /// - Parameter isDrop: records went that nothing but the want of room let go.
+    mutating func movedLogStart(_ number: Int, _ request: UInt64?, isDrop: Bool = false) {
         guard let before = partitions[number], let state = manifest.state.partitions[before.key] else {
             if let request { completions.requests.append((request, .failure(.unknownTopic("")))) }
             return
@@ -77,10 +79,15 @@ extension Volume {
             }
             for segment in gone { partitions[number]?.unrenamed.remove(segment.baseOffset) }
             removals.append(RemoveJob(target: .segments(files), paths: paths))
+            let partition = Int(before.key.partition)
+            let bytes = gone.reduce(0) { $0 + $1.size }
             completions.events.append(
-                .segmentsRemoved(
-                    topic: before.topic, partition: Int(before.key.partition), count: gone.count,
-                    bytes: gone.reduce(0) { $0 + $1.size }))
+                isDrop
+                    ? .recordsDropped(
+                        topic: before.topic, partition: partition, records: state.logStart - before.logStart,
+                        bytes: bytes)
+                    : .segmentsRemoved(
+                        topic: before.topic, partition: partition, count: gone.count, bytes: bytes))
         }
         if case .damaged(let range) = before.condition, state.logStart >= range.endOffset {
             partitions[number]?.condition = .online

@@ -6,11 +6,21 @@
 //   4. The switch in memory. The next write makes the new file.
 
 extension Volume {
+    /// Bytes that a segment may have. Kafka: segment.bytes.
+    ///
+    /// Where nobody has asked for that, a part of the disk's budget: a segment goes as a whole, and all
+    /// active ones together, which never go, must not use it up.
+    func segmentLimit(_ settings: LogSettings) -> Int64 {
+        guard settings.adaptsSegments else { return settings.segmentBytes }
+        let together = max(16 << 10, disk.limit / Int64(4 * max(1, activeCount)))
+        return min(settings.segmentBytes, max(256 << 10, disk.limit / 64), together)
+    }
+
     /// Kafka: segment.bytes, segment.ms, and the reach of an index entry.
     func needsRoll(_ partition: PartitionLog, bytes: Int, records: Int, _ timestamp: Int64) -> Bool {
         let active = partition.active
         guard active.size > 0 else { return false }
-        if active.size + Int64(bytes) > partition.settings.segmentBytes { return true }
+        if active.size + Int64(bytes) > segmentLimit(partition.settings) { return true }
         if active.endOffset + Int64(records) - active.baseOffset > Int64(Int32.max) { return true }
         // Timestamps are the users' and may be anything: the difference must not overflow.
         let age = timestamp.subtractingReportingOverflow(active.firstTimestamp)
@@ -78,6 +88,7 @@ extension Volume {
     /// The seal is on record: the log goes on in a new segment.
     mutating func switchSegment(_ number: Int, _ sealed: SealedSegment, _ file: FileID?) {
         guard let partition = partitions[number] else { return }
+        if partition.active.size > 0 { activeCount -= 1 }
         _ = with(number) { partition in
             if sealed.endOffset > partition.logStart { partition.sealed.append(sealed) }
             let ceiling = partition.recorded.ceiling
@@ -105,6 +116,7 @@ extension Volume {
         }
         journal.release(number, through: sealed.endOffset)
         queueCompaction(number)
+        relieveRolled(number)
         settle(number)
         retryFiles()
     }

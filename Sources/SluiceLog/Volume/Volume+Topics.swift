@@ -4,21 +4,36 @@ extension Volume {
     /// Makes a topic. The answer's value is the number of partitions. Throws `topicExists`, `closed`,
     /// `stopped`.
     ///
+    /// While a topic of that name is being deleted the new one waits for the end of that: it is refused with
+    /// `topicExists` when the old one stays, with `io` when its files cannot be removed.
     /// - Parameters:
-    ///   - name: checked by the caller; a name that a deletion has not let go yet is taken.
+    ///   - name: checked by the caller.
     ///   - settings: what differs from the defaults, as text, kept for the caller; `log` is what they mean.
     package mutating func createTopic(
         _ name: String, id: UniqueID, partitions: Int, settings: [TopicRecord.Setting], log: LogSettings,
         request: UInt64
     ) throws(LogError) {
         try checkRequest()
-        guard topicIDs[name] == nil else { throw .topicExists(name) }
         guard (1...Limits.partitionsPerTopic).contains(partitions) else {
             throw .tooLarge(bytes: partitions, limit: Limits.partitionsPerTopic)
         }
-        topicIDs[name] = id
         let topic = TopicRecord(id: id, name: name, partitions: Int32(partitions), settings: settings)
-        manifest.add(.topicCreated(topic), .topicCreated(topic, log, request: request))
+        let creation = ManifestEffect.topicCreated(topic, log, request: request)
+        guard let old = topicIDs[name] else { return begin(creation, of: topic) }
+        guard isLeaving(old), leavingNames.creations[name] == nil else { throw .topicExists(name) }
+        leavingNames.creations[name] = creation
+        if leavingNames.stuck.remove(old) != nil, let topic = manifest.state.leaving[old] {
+            removals.append(RemoveJob(target: .topic(topic), paths: paths))
+        }
+    }
+
+    private mutating func begin(_ creation: ManifestEffect, of topic: TopicRecord) {
+        topicIDs[topic.name] = topic.id
+        manifest.add(.topicCreated(topic), creation)
+    }
+
+    private func isLeaving(_ id: UniqueID) -> Bool {
+        leavingRequests[id] != nil || manifest.state.leaving[id] != nil
     }
 
     /// Replaces a topic's settings. Throws `unknownTopic`, `closed`, `stopped`.
@@ -45,9 +60,15 @@ extension Volume {
     /// `stopped`.
     ///
     /// Answered when a topic of that name can be made again.
-    package mutating func deleteTopic(_ name: String, request: UInt64) throws(LogError) {
+    ///
+    /// - Parameter holdsName: whether the name stays taken until `releaseName`: what others know of the topic
+    ///   can be put away before the next of that name is there. The next opening does not wait for that.
+    package mutating func deleteTopic(
+        _ name: String, holdsName: Bool = false, request: UInt64
+    ) throws(LogError) {
         let id = try checkTopic(name)
         leavingRequests[id] = request
+        if holdsName { leavingNames.held.insert(id) }
         for number in numbers(of: id) {
             partitions[number]?.isLeaving = true
             partitions[number]?.giveUpRoll()
@@ -56,6 +77,16 @@ extension Volume {
         }
         endCompactionIfOver()
         if let first = numbers(of: id).first { continueLeaving(first) }
+    }
+
+    /// Lets the name of a topic go whose deletion has been answered. Answered when it can be used again.
+    /// Throws `unknownTopic`, `closed`, `stopped`.
+    package mutating func releaseName(_ name: String, request: UInt64) throws(LogError) {
+        try checkRequest()
+        guard let id = topicIDs[name], leavingRequests[id] == nil, leavingNames.held.remove(id) != nil,
+            let topic = manifest.state.leaving[id]
+        else { throw .unknownTopic(name) }
+        manifest.add(.topicForgotten(id), .topicForgotten(topic, request: request))
     }
 
     /// The topics there are: those that are made and not being deleted.
@@ -163,6 +194,8 @@ extension Volume {
     mutating func stay(_ id: UniqueID) {
         leavingRequests[id] = nil
         leavingRecorded.remove(id)
+        leavingNames.held.remove(id)
+        if let name = manifest.state.topics[id]?.name { refuseCreation(name, .topicExists(name)) }
         for number in numbers(of: id) {
             partitions[number]?.isLeaving = false
             settle(number)
@@ -184,6 +217,7 @@ extension Volume {
                 open.append(file)
                 openCount -= 1
             }
+            if log.active.size > 0 { activeCount -= 1 }
             partitions[number] = nil
             journal.forget(number)
             manifest.pendingPoints.remove(number)
@@ -217,10 +251,50 @@ extension Volume {
         let request = leavingRequests.removeValue(forKey: topic.id)
         leavingRecorded.remove(topic.id)
         if let error {
-            // It is deleted; its files are removed at the next opening, and its name is free only then.
             if let request { completions.requests.append((request, .failure(.io(error)))) }
+            keepName(topic, error)
+        } else if leavingNames.held.contains(topic.id) {
+            if let request { completions.requests.append((request, .success(0))) }
         } else {
             manifest.add(.topicForgotten(topic.id), .topicForgotten(topic, request: request))
         }
     }
+
+    // MARK: Names
+
+    /// A topic is deleted, and that cannot be ended now: by who next asks for its name, or at the next
+    /// opening.
+    mutating func keepName(_ topic: TopicRecord, _ error: IOError) {
+        leavingNames.held.remove(topic.id)
+        leavingNames.stuck.insert(topic.id)
+        refuseCreation(topic.name, .io(error))
+    }
+
+    /// Nothing is left of a topic: the next of that name comes.
+    mutating func freeName(_ name: String) {
+        topicIDs[name] = nil
+        guard let creation = leavingNames.creations.removeValue(forKey: name),
+            case .topicCreated(let topic, _, _) = creation
+        else { return }
+        begin(creation, of: topic)
+    }
+
+    mutating func refuseCreation(_ name: String, _ error: LogError) {
+        guard let request = leavingNames.creations.removeValue(forKey: name)?.request else { return }
+        completions.requests.append((request, .failure(error)))
+    }
+
+    mutating func refuseCreations(_ error: LogError) {
+        for name in leavingNames.creations.keys.sorted() { refuseCreation(name, error) }
+    }
+}
+
+/// What is to become of the names of topics that are being deleted.
+struct LeavingNames: Sendable {
+    /// Topics that are to be made once the one before them is gone, by name.
+    var creations: [String: ManifestEffect] = [:]
+    /// Deleted topics whose names are kept until they are released.
+    var held: Set<UniqueID> = []
+    /// Deleted topics whose files could not be removed.
+    var stuck: Set<UniqueID> = []
 }

@@ -48,13 +48,14 @@ extension Volume {
         var offset = partition.active.endOffset
         var bytes = 0
         var placed: [PlacedBatch] = []
+        let segmentLimit = segmentLimit(partition.settings)
         let directory = partition.active.size == 0 ? partition.directoryBytes : 0
         for index in 0..<min(partition.queue.count, 64) {
             guard case .batch(let batch, let acks) = partition.queue[index] else { break }
             let size = Int64(batch.bytes.count)
             if index > 0 {
                 guard bytes + batch.bytes.count <= configuration.writeBytes else { break }
-                guard position + size <= partition.settings.segmentBytes else { break }
+                guard position + size <= segmentLimit else { break }
                 guard offset + Int64(batch.recordCount) - partition.active.baseOffset <= Int64(Int32.max)
                 else { break }
             }
@@ -176,6 +177,7 @@ extension Volume {
     }
 
     private mutating func added(_ batch: PlacedBatch, to number: Int, now: Instant) {
+        if partitions[number]?.active.size == 0 { activeCount += 1 }
         _ = with(number) { partition in
             partition.active.add(
                 bytes: batch.bytes.count, nextOffset: batch.nextOffset, maxTimestamp: batch.maxTimestamp,

@@ -14,8 +14,8 @@
 // written again, what waited for it is indeterminate. (5) After `takeCompletions` every request has been
 // answered or has a job that will answer it.
 //
-// The verbs: +Submit, +Write, +Commit, +Atomic, +Sync, +Roll, +Manifest, +Topics, +Retention, +Compact,
-// +Disk, +Read, +Close.
+// The verbs: +Submit, +Write, +Commit, +Atomic, +Sync, +Roll, +Manifest, +Topics, +Retention, +Relief,
+// +Compact, +Disk, +Read, +Close.
 
 /// What became of submitted work, since the last time it was asked.
 public struct Completions: Sendable {
@@ -26,7 +26,7 @@ public struct Completions: Sendable {
     /// Partitions whose visible end has moved.
     public var advanced: [Int] = []
     public var events: [VolumeEvent] = []
-    /// Set once, when the store has been closed: nil for success.
+    /// Set once, when the store has been closed; a failure says what kept that from being recorded.
     public var closed: Result<Void, LogError>?
 
     public init() {}
@@ -56,6 +56,8 @@ public enum VolumeEvent: Sendable, Hashable {
     case storeStopped(IOError)
     case removalFailed(IOError)
     case segmentsRemoved(topic: String, partition: Int, count: Int, bytes: Int64)
+    /// Records have gone for want of room, consumed or not.
+    case recordsDropped(topic: String, partition: Int, records: Int64, bytes: Int64)
     case recordsUnreadable(file: String, position: Int64, reason: String)
     /// A pass has ended: below `to` each key occurs once.
     case compacted(topic: String, partition: Int, to: Int64)
@@ -90,6 +92,8 @@ public struct Volume: ~Copyable {
     /// Partitions with an open segment file, longest open first.
     var openOrder = RingQueue<Int>()
     var openCount = 0
+    /// Partitions with something in their active segment.
+    var activeCount = 0
     var waitingForFile: [Int] = []
     /// Parts of atomic writes whose segment could not be written; tried again from then on, monotonic ns.
     var retries: [Int] = []
@@ -125,6 +129,8 @@ public struct Volume: ~Copyable {
     /// Topics that are being deleted, and who asked.
     var leavingRequests: [UniqueID: UInt64] = [:]
     var leavingRecorded: Set<UniqueID> = []
+    /// Names of topics that are on their way out, and what comes after them.
+    var leavingNames = LeavingNames()
     var closing = Closing.open
     /// Decided when nothing is written any more.
     var closesClean = false
@@ -153,6 +159,7 @@ public struct Volume: ~Copyable {
             self.partitions.append(partition)
         }
         disk.partitions = numbers.count
+        activeCount = self.partitions.count { $0?.active.size ?? 0 > 0 }
         for number in self.partitions.indices { queueCompaction(number) }
     }
 
