@@ -12,7 +12,9 @@
 // 80 % of the capacity together. (3) No limit is below what the store uses, but for a budget that is: such a
 // store may not grow, and nothing more is asked of it. (4) Limits move by no more than what was measured
 // moved, and when a store comes by no more than the room. (5) Nothing is kept between two looks; whole bytes.
-// Others on the device may take what is free: the next look sees it.
+// Others on the device may take what is free: the next look sees it. (6) The limits of one look hold
+// together: whoever looks puts all of them into force, since another store's old limit promises what is now
+// given away.
 
 /// A look at a device and at the stores of this process on it.
 package struct DeviceBudget: Sendable {

@@ -16,14 +16,13 @@
 // and not committed, or shares a segment with what is not read. So above S what is left below H is besides
 // given out evenly over the time that such bytes are held.
 //
-// (1) `step` is the only verb; it takes the time and what was measured, and reads no clock. (2) A group
-// gates once it has come within S of the end, and again after it was set back by more than X* − S; before,
-// it replays history and holds nobody up. (3) A group without members and commits for T_abandon gates no
-// more. Its silence is counted here, by the monotonic clock: a wall clock that jumps abandons nobody. (4)
-// Nothing is latched but what outlives the process in the snapshot: averages, silence, who has caught up,
-// the fastest rate, which is forgotten in hours. (5) The gain, per second, is as high as the measured dead
-// time allows, and no higher: see PressureLaw. (6) Whatever is observed, it never traps and says nothing
-// that is no number.
+// (1) `step` is the only verb; it takes the time and what was measured, and reads no clock. (2) A group gates
+// once it has come within S of the end, and again after it was set back by more than X* − S; before, it
+// replays history and holds nobody up. (3) A group without members and commits for T_abandon gates no more.
+// Its silence is counted here, by the monotonic clock: a wall clock that jumps abandons nobody. (4) What is
+// kept outlives the process in the snapshot: averages, silence, who has caught up, and the fastest rate,
+// which is forgotten in hours. (5) The gain, per second, is as high as the measured dead time allows, and no
+// higher: see PressureLaw. (6) Whatever is observed, it never traps and says nothing that is no number.
 //
 // Bytes, seconds and bytes per second throughout; nanoseconds are the caller's clock.
 

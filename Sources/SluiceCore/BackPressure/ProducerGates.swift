@@ -147,8 +147,7 @@ package struct ProducerGates: Sendable {
         guard var gate = gates[id] else { return .admit(paid: 0) }
         defer { gates[id] = gate }
         gate.activeAt = now
-        // Without a bound it costs nothing, also if there is one when it is sealed.
-        guard let rate = rate(of: id) else { return .admit(paid: gate.expected) }
+        guard let rate = rate(of: id) else { return .admit(paid: 0) }
         if case .buffer(let milliseconds) = gate.policy {
             let room = max(rate * Double(milliseconds) / 1000, Gate.batchBytes)
             // One batch is taken however large it is: it could never begin else.
@@ -168,10 +167,11 @@ package struct ProducerGates: Sendable {
         return gate.policy == .reject ? .busy(nanoseconds: wait) : .wait(nanoseconds: wait)
     }
 
-    /// A batch that was begun has been sealed: what it came to, 0 when it was given up.
+    /// A batch that was begun has been sealed: what it came to, 0 when it was given up. One that was not paid
+    /// for, since there was no bound, costs nothing now either.
     package mutating func settle(_ id: UInt32, paid: Double, bytes: Int, now: Int64) {
         guard var gate = gates[id] else { return }
-        gate.bucket += paid - Double(bytes)
+        if paid > 0 { gate.bucket += paid - Double(bytes) }
         note(bytes, &gate)
         gates[id] = gate
     }
