@@ -369,6 +369,26 @@ import Testing
         }
     }
 
+    @Test func `a name that is held stays so when the files of its topic cannot be removed`() throws {
+        let store = try store()
+        try store.append(["old"], to: "t")
+        // 5 is EIO.
+        store.files.policy.faults = [Fault(.remove, errno: 5, isPermanent: true, pathContains: "/topics/t-")]
+        let deletion = store.nextNumber()
+        try store.opened?.volume.deleteTopic("t", holdsName: true, request: deletion)
+        store.drive(waits: false) { store.requests[deletion] != nil }
+        #expect(throws: LogError.self) { try store.requests[deletion]?.get() }
+        store.files.policy = .none
+        let (creation, id) = (store.nextNumber(), UniqueID(using: &store.random))
+        try store.opened?.volume.createTopic(
+            "t", id: id, partitions: 1, settings: [], log: LogSettings(), request: creation)
+        store.drive()
+        #expect(store.requests[creation] == nil)
+        _ = try store.request { try $0.releaseName("t", request: $1) }
+        store.drive()
+        #expect(try store.requests[creation]?.get() == 1)
+    }
+
     @Test func `the opening after a killed deletion ends it, and who makes a topic of its name waits`() throws
     {
         let store = try store()

@@ -102,15 +102,21 @@ public struct Admin: Sendable {
         // 1. It is gone, and its files; its name is not free. 2. What groups have committed of it goes: a
         // later topic of the name is another. 3. The name is free. After a crash in between the next opening
         // does the rest before anybody gets the name.
-        _ = try await request { volume, id throws(LogError) in
+        let deletion = try request { volume, id throws(LogError) in
             try volume.deleteTopic(name, holdsName: true, request: id)
-        }.value().get()
-        let failure: StreamError?
+        }
+        var failure: StreamError?
+        do throws(StreamError) {
+            _ = try await deletion.value().get()
+        } catch {
+            // It stays, or its files do: then it is deleted all the same.
+            guard engine.read({ $0.topic(name) == nil }) else { throw error }
+            failure = error
+        }
         do throws(StreamError) {
             try await lease.groups.topicDeleted(name)
-            failure = nil
         } catch {
-            failure = error
+            failure = failure ?? error
         }
         _ = try await request { volume, id throws(LogError) in
             try volume.releaseName(name, request: id)

@@ -22,9 +22,13 @@ extension Volume {
         guard let old = topicIDs[name] else { return begin(creation, of: topic) }
         guard isLeaving(old), leavingNames.creations[name] == nil else { throw .topicExists(name) }
         leavingNames.creations[name] = creation
-        if leavingNames.stuck.remove(old) != nil, let topic = manifest.state.leaving[old] {
-            removals.append(RemoveJob(target: .topic(topic), paths: paths))
-        }
+        if !leavingNames.held.contains(old) { removeStuck(old) }
+    }
+
+    /// Tries once more to remove the files of a deleted topic, if they could not be.
+    private mutating func removeStuck(_ id: UniqueID) {
+        guard leavingNames.stuck.remove(id) != nil, let topic = manifest.state.leaving[id] else { return }
+        removals.append(RemoveJob(target: .topic(topic), paths: paths))
     }
 
     private mutating func begin(_ creation: ManifestEffect, of topic: TopicRecord) {
@@ -79,13 +83,19 @@ extension Volume {
         if let first = numbers(of: id).first { continueLeaving(first) }
     }
 
-    /// Lets the name of a topic go whose deletion has been answered. Answered when it can be used again.
+    /// Lets the name of a topic go whose deletion has been answered, also with `io` when its files stay.
+    /// Answered when the name can be asked for again.
     /// Throws `unknownTopic`, `closed`, `stopped`.
     package mutating func releaseName(_ name: String, request: UInt64) throws(LogError) {
         try checkRequest()
         guard let id = topicIDs[name], leavingRequests[id] == nil, leavingNames.held.remove(id) != nil,
             let topic = manifest.state.leaving[id]
         else { throw .unknownTopic(name) }
+        guard !leavingNames.stuck.contains(id) else {
+            // Its files are still there: who asks for the name has them removed.
+            if leavingNames.creations[name] != nil { removeStuck(id) }
+            return completions.requests.append((request, .success(0)))
+        }
         manifest.add(.topicForgotten(id), .topicForgotten(topic, request: request))
     }
 
@@ -264,8 +274,9 @@ extension Volume {
 
     /// A topic is deleted, and that cannot be ended now: by who next asks for its name, or at the next
     /// opening.
+    ///
+    /// A name that is held stays so until it is released.
     mutating func keepName(_ topic: TopicRecord, _ error: IOError) {
-        leavingNames.held.remove(topic.id)
         leavingNames.stuck.insert(topic.id)
         refuseCreation(topic.name, .io(error))
     }
