@@ -13,6 +13,9 @@ public struct LogSettings: Sendable, Hashable {
     public var retentionMilliseconds: Int64? = 7 * 86_400_000
     /// Kafka: retention.bytes, of each partition; nil is without bound.
     public var retentionBytes: Int64?
+    /// sluice.retention.min.ms: what is younger is kept whatever the disk says; nil: as
+    /// `retentionMilliseconds`.
+    public var promiseMilliseconds: Int64?
     /// Kafka: max.message.bytes, of a stored batch.
     public var maxMessageBytes = 1 << 20
     /// sluice.durability=durable: what is visible, and the least that an acknowledgement means.
@@ -60,8 +63,20 @@ public struct VolumeConfiguration: Sendable {
     public var compactionMemoryBytes = 32 << 20
     /// Bytes that compaction reads and writes in a second; 0: as many as it can.
     public var compactionBytesPerSecond: Int64 = 50 << 20
+    /// H: what the store's files may take of the disk together. Appends are refused before it is reached.
+    public var diskBytes = Int64.max
+    /// The least of it that appends leave to commits, acknowledgements and the manifest.
+    public var exemptBytes: Int64 = 1 << 20
     /// Bytes that one job of a compaction reads and writes, before the thread looks for other work.
     public var compactionSliceBytes = 1 << 20
 
     public init() {}
+}
+
+extension VolumeConfiguration {
+    /// The size at which the manifest begins a new file: small beside the budget, since both files must find
+    /// room in what appends leave (DiskLedger).
+    var manifestLimit: Int64 {
+        min(manifestBytes, max(exemptBytes, min(16 << 20, diskBytes / 16)) / 8)
+    }
 }

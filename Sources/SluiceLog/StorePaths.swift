@@ -13,6 +13,7 @@ package struct StorePaths: Sendable {
     package var quarantine: String { "\(root)/quarantine" }
     /// While a damaged offsets topic is written anew: what was good of it.
     package var rescuedOffsets: String { "\(root)/rescued-offsets" }
+    package var reserve: String { "\(root)/reserve" }
 
     package func manifest(_ number: Int) -> String { "\(manifest)/\(Self.padded(Int64(number), to: 6)).log" }
     package func journal(_ number: Int) -> String { "\(journal)/\(number)" }

@@ -31,6 +31,20 @@ struct SimulatedDisk: Sendable {
         files.reduce(0) { $0 + ($1.isAlive ? Int64($1.cached.count) : 0) }
     }
 
+    /// What everything takes of the medium in whole blocks: files that somebody can still read, and
+    /// directories that a name leads to, but for the root.
+    var allocatedBytes: Int64 {
+        var bytes: Int64 = 0
+        for file in files where file.isAlive { bytes += file.allocated }
+        for directory in directories {
+            for case .directory in directory.cached.values { bytes += Self.blockBytes }
+        }
+        return bytes
+    }
+
+    /// What files and directories are made of.
+    static let blockBytes: Int64 = 4096
+
     // MARK: Looking up
 
     /// What `path` leads to; nil when that or a directory on the way is missing.

@@ -28,6 +28,12 @@ struct SimulatedFile: Sendable {
 
     var isAlive: Bool { linkCount > 0 || openCount > 0 }
 
+    /// Bytes of the blocks that it takes; a hole takes them too, unlike a real one.
+    var allocated: Int64 {
+        let block = Int(SimulatedDisk.blockBytes)
+        return Int64((cached.count + block - 1) / block * block)
+    }
+
     // MARK: What calls do
 
     /// Writes the first `count` bytes of the slices; a gap before `position` reads as zeros.

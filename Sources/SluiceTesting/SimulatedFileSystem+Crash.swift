@@ -56,6 +56,12 @@ extension SimulatedFileSystem {
     /// The calls so far that `FileOperation.isChange` is true of: the moments between which power may fail.
     public var changeCount: Int { machine.withLock { $0.changeCount } }
 
+    /// What files and directories are made of, in bytes.
+    public static let blockBytes: Int64 = SimulatedDisk.blockBytes
+
+    /// What all files and directories take in blocks of 4,096 bytes, open unlinked files included.
+    public var allocatedBytes: Int64 { machine.withLock { $0.disk.allocatedBytes } }
+
     // MARK: Futures
 
     /// Another file system in the same state, open handles and locks included; `trace` is not copied.

@@ -183,8 +183,12 @@ public final class SimulatedFileSystem: FileSystem, @unchecked Sendable {
         try call(.status, path) { machine throws(Errno) in
             switch machine.disk.entry(path) {
             case nil: nil
-            case .directory: FileStatus(kind: .directory, size: 0)
-            case .file(let file): FileStatus(kind: .file, size: Int64(machine.disk.files[file].cached.count))
+            case .directory:
+                FileStatus(kind: .directory, size: 0, allocated: SimulatedDisk.blockBytes)
+            case .file(let file):
+                FileStatus(
+                    kind: .file, size: Int64(machine.disk.files[file].cached.count),
+                    allocated: machine.disk.files[file].allocated)
             }
         }
     }

@@ -24,7 +24,10 @@ extension VolumeSimulation {
                     isUnclean = true
                 } else {
                     submissions[id].state = .failed
-                    if case .io = error { refused.append(id) }
+                    switch error {
+                    case .io, .noRoom: refused.append(id)
+                    default: break
+                    }
                 }
             }
         }

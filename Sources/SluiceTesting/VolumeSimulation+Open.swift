@@ -58,6 +58,7 @@ extension VolumeSimulation {
             return try open(afterPowerLoss: lostPower, afterDeath: true)
         }
         try checkAfterOpening(lostPower: lostPower, hasDied: hasDied)
+        try checkDisk()
         isFaulty = policy != .none
         files.policy = policy
     }
@@ -130,7 +131,11 @@ extension VolumeSimulation {
         heal()
         files.crashAfterCalls = nil
         try quiesce()
+        try checkDisk()
+        try checkDiskAtRest()
+        try drainStore()
         try appendEverywhere()
+        try checkDisk()
         try checkAll()
         try closeAndOpen()
         try appendEverywhere()
@@ -151,7 +156,9 @@ extension VolumeSimulation {
     /// long.
     func drive(until isDone: () -> Bool) throws(SimulationViolation) {
         var rounds = 0
-        while !isDone() {
+        // What comes by the clock alone has no end: measurements, and compactions that find no room.
+        var idle = 0
+        while !isDone(), idle < 30 {
             rounds += 1
             if rounds == 400 {
                 note("healed")
@@ -173,13 +180,16 @@ extension VolumeSimulation {
                     if !jobs.isEmpty { continue }
                 }
                 note("wait")
+                idle += 1
                 clock.advance(by: .nanoseconds(wait + 1))
                 continue
             }
             let index = random.below(jobs.count)
+            if case .measure = jobs[index].job {} else { idle = 0 }
             runJob(index)
             if files.hasCrashed { return }
             try finishJob(index)
+            try checkDisk()
         }
         try check(!isDone() ? jobs.isEmpty : true, 9, "jobs are out")
     }
@@ -192,6 +202,11 @@ extension VolumeSimulation {
             guard topic.phase == .alive, !partitions[index].isStopped, !isFailed else { continue }
             if let id = try submit(to: index, producer: 99, count: 1, padding: 8, acks: .durable) {
                 submitted.append(id)
+            } else if hasBudget {
+                // What the files of so many partitions take at least does not leave room for it.
+                try checkFull()
+                raiseBudget()
+                return try appendEverywhere()
             } else {
                 throw violation(9, "partition \(index) of a whole machine takes no batch")
             }
@@ -199,6 +214,11 @@ extension VolumeSimulation {
         try quiesce()
         for id in submitted {
             guard case .acknowledged = submissions[id].state else {
+                // Accepted to the byte, and refused when it came to blocks.
+                if hasBudget, submissions[id].state == .failed {
+                    raiseBudget()
+                    return try appendEverywhere()
+                }
                 throw violation(
                     9, "batch \(id) was not appended on a whole machine: \(submissions[id].state)")
             }

@@ -103,7 +103,12 @@ extension VolumeSimulation {
             SimulatedSubmission(
                 partition: partition, producer: producer, count: count, acks: acks,
                 knownEnd: partitions[partition].knownEnd))
-        let batch = batch(id, padding: padding)
+        var batch = batch(id, padding: padding)
+        guard reserve(&batch) else {
+            note("no room for \(id)")
+            submissions[id].state = .failed
+            return nil
+        }
         var refusal: LogError?
         do throws(LogError) {
             note(
@@ -140,10 +145,9 @@ extension VolumeSimulation {
             if random.chance(0.3) {
                 expecting = partitions[partition].knownEnd + Int64(random.pick([0, 0, 1]))
             }
-            parts.append(
-                AtomicPart(
-                    partition: number, batch: batch(id, padding: random.pick([0, 50, 400])),
-                    expecting: expecting))
+            var batch = batch(id, padding: random.pick([0, 50, 400]))
+            if random.chance(0.5) { _ = reserve(&batch) }
+            parts.append(AtomicPart(partition: number, batch: batch, expecting: expecting))
         }
         groups.append(ids)
         note("submit \(ids) to \(chosen) atomically, of \(producer), expecting \(parts.map(\.expecting))")
@@ -166,6 +170,7 @@ extension VolumeSimulation {
         for id in ids { submissions[id].state = .failed }
         switch error {
         case .tooLarge: break
+        case .noRoom: try check(hasBudget, 9, "refused for want of room, without a budget")
         case .stopped:
             let isStopped = ids.contains { partitions[submissions[$0].partition].isStopped }
             try check(isFailed || isStopped, 9, "refused without a reason that was told: \(error)")

@@ -108,7 +108,11 @@ extension VolumeSimulation {
         let partition = random.pick(usable)
         guard let number = number(partition), let range = try? store?.volume.offsets(number), !range.isEmpty
         else { return }
-        let offset = range.lowerBound + Int64(random.within(1...range.count))
+        try deleteRecords(partition, before: range.lowerBound + Int64(random.within(1...range.count)))
+    }
+
+    func deleteRecords(_ partition: Int, before offset: Int64) throws(SimulationViolation) {
+        guard let number = number(partition) else { return }
         let isTaken = try ask(.deleteRecords(partition, offset)) { request throws(LogError) in
             try store?.volume.deleteRecords(number, before: offset, request: request)
         }

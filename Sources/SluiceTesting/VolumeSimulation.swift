@@ -19,7 +19,9 @@
 //  and a close comes to its end. (10) The catalogue is as it was acknowledged. (11) A store that was closed
 //  has nothing to be mended, and a deep verification finds nothing. (12) A segment's file holds whole batches
 //  and nothing else. (13) Compaction takes from (1) and (2) only a record that has no key, or of whose key
-//  there is a later one, or was a tombstone.
+//  there is a later one, or was a tombstone. (14) The files, those that are open without a name included,
+//  take no more of the disk than the budget, nor than the volume has counted; what nobody waits for is not
+//  held. A store that is full can be drained, and takes appends then.
 
 internal import SluiceLog
 
@@ -136,6 +138,7 @@ public final class VolumeSimulation {
             step += 1
             try act()
             if files.hasCrashed { try crash() }
+            try checkDisk()
         }
         try finish()
         return SimulationOutcome(
@@ -163,6 +166,7 @@ public final class VolumeSimulation {
         files.policy = policy
         mostOut = (random.within(1...4), random.within(1...3))
         weights = Step.allCases.map { $0.weight * random.pick([0, 1, 1, 2, 4]) }
+        drawBudget()
         weights[Step.submit.rawValue] += 10
         weights[Step.run.rawValue] += 10
     }

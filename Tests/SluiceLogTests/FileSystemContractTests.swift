@@ -203,8 +203,10 @@ import Testing
     func `status tells files, directories and nothing apart`(_ backend: FileSystemBackend) throws {
         try backend.withDirectory { files, directory in
             try files.put([1, 2, 3], to: "\(directory)/a")
-            #expect(try files.status("\(directory)/a") == FileStatus(kind: .file, size: 3))
-            #expect(try files.status(directory) == FileStatus(kind: .directory, size: 0))
+            #expect(try files.status("\(directory)/a")?.kind == .file)
+            #expect(try files.status("\(directory)/a")?.size == 3)
+            #expect(try files.status(directory)?.kind == .directory)
+            #expect(try files.status(directory)?.size == 0)
             #expect(try files.status("\(directory)/no") == nil)
             #expect(try files.status("\(directory)/a/no") == nil)
         }

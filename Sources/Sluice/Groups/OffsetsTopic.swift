@@ -103,10 +103,12 @@ enum OffsetsTopic {
         }
         var context = CodecContext()
         let sealed = builder.seal(.lz4, with: &context)
-        return PreparedBatch(
+        var batch = PreparedBatch(
             bytes: ByteSlice(sealed.bytes), recordCount: sealed.recordCount,
             maxTimestamp: sealed.maxTimestamp,
             origin: origin)
+        batch.isExempt = true
+        return batch
     }
 }
 

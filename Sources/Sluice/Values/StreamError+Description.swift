@@ -197,6 +197,13 @@ extension Busy: CustomStringConvertible {
             and not yet acknowledged. The record was not taken. Ask again in \(retryAfter.wholeMilliseconds) \
             ms, use append, which waits for room, or raise bufferBytes (buffer.memory).
             """
+        case .disk(let used, let limit):
+            """
+            Topic \(quoted(topic)): the store takes \(StreamError.bytes(Int(clamping: used))) of the \
+            \(StreamError.bytes(Int(clamping: limit))) that it may. The record was not taken. Ask again in \
+            \(retryAfter.wholeMilliseconds) ms; let consumers catch up, keep less (retention.ms, \
+            retention.bytes), or raise diskBytes.
+            """
         }
     }
 }

@@ -45,6 +45,11 @@ extension StreamError {
         case .unexpectedEnd(let topic, let number, let end):
             self = .unexpectedEnd(TopicPartition(topic: topic, partition: number), is: Offset(end))
         case .tooLarge(let bytes, let limit): self = .recordTooLarge(bytes: bytes, limit: limit)
+        case .noRoom(let used, let limit):
+            self = .busy(
+                Busy(
+                    topic: place.topic, retryAfter: .seconds(1),
+                    reason: .disk(usedBytes: used, limitBytes: limit)))
         case .notADirectory(let path): self = .notADirectory(path: path)
         case .notAStore(let path, let reason): self = .notAStore(path: path, reason: reason)
         case .newerFormat(let path, let version): self = .newerFormat(path: path, version: version)

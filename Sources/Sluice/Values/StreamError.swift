@@ -118,5 +118,7 @@ public struct Busy: Hashable, Sendable {
     public enum Reason: Hashable, Sendable {
         /// Records accepted and not yet acknowledged; the limit is `ProducerConfiguration.bufferBytes`.
         case buffer(usedBytes: Int, limitBytes: Int)
+        /// What the store's files take, and its budget: there is room again when records have gone.
+        case disk(usedBytes: Int64, limitBytes: Int64)
     }
 }

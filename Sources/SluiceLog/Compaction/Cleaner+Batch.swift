@@ -123,6 +123,7 @@ extension Cleaner {
         let sealed = written.sealed(
             generation: generation, writtenAt: sources.map(\.writtenAt).max() ?? 0, files)
         if let file = written.file { files.close(file) }
+        swappedBytes = written.diskBytes
         output = nil
         phase = .grouping
         var point = plan.point

@@ -41,6 +41,9 @@ struct Cleaner: ~Copyable {
     /// The segments that become one.
     var group: Range<Int> = 0..<0
     var output: CompactionOutput?
+    /// What the last output that was swapped takes of the disk, and what those that were given up have left.
+    var swappedBytes: Int64 = 0
+    var leftBytes: Int64 = 0
     var generation: Int32
 
     static let windowBytes = 256 << 10
@@ -59,6 +62,7 @@ struct Cleaner: ~Copyable {
     mutating func run(_ files: any FileSystem, bytes limit: Int) -> CompactResult {
         var spent = 0
         news = []
+        leftBytes = 0
         do throws(IOError) {
             while spent < limit {
                 switch phase {
@@ -70,14 +74,17 @@ struct Cleaner: ~Copyable {
                     let (bytes, swap) = try check(files, bytes: limit - spent)
                     spent += bytes
                     guard let swap else { continue }
-                    return CompactResult(bytes: spent, step: swap, damage: news)
+                    return CompactResult(
+                        bytes: spent, step: swap, outputBytes: swappedBytes, leftBytes: leftBytes,
+                        damage: news)
                 case .over:
-                    return CompactResult(bytes: spent, step: .finished(finalPoint()), damage: news)
+                    return CompactResult(
+                        bytes: spent, step: .finished(finalPoint()), leftBytes: leftBytes, damage: news)
                 }
             }
-            return CompactResult(bytes: spent, step: .more, damage: news)
+            return CompactResult(bytes: spent, step: .more, leftBytes: leftBytes, damage: news)
         } catch {
-            return CompactResult(bytes: spent, step: .failed(error), damage: news)
+            return CompactResult(bytes: spent, step: .failed(error), leftBytes: leftBytes, damage: news)
         }
     }
 
@@ -236,7 +243,8 @@ struct Cleaner: ~Copyable {
             generation = plan.point.generation + 1
             output = try CompactionOutput(
                 plan.directory, base: plan.sources[group.lowerBound].sealed.baseOffset,
-                generation: generation, interval: plan.settings.indexIntervalBytes, files)
+                generation: generation, interval: plan.settings.indexIntervalBytes, limit: plan.outputBytes,
+                files)
         }
         let wasDamaged = damaged.count
         var failure: IOError?
@@ -249,7 +257,7 @@ struct Cleaner: ~Copyable {
         let written = Int((output?.segment.size ?? 0) - before)
         if damaged.count > wasDamaged {
             // What lay before it is done without it; the rest of the group makes groups of its own.
-            output?.discard(files)
+            leftBytes += output?.discard(files) ?? 0
             output = nil
             phase = .grouping
             group = group.lowerBound..<group.lowerBound

@@ -17,6 +17,8 @@ struct CompactionOutput {
     let paths: SegmentPaths
     let file: FileID?
     private let interval: Int64
+    /// Bytes that the log may have.
+    private let limit: Int64
     var segment: ActiveSegment
     /// Records that were kept.
     var records: Int64 = 0
@@ -26,10 +28,12 @@ struct CompactionOutput {
 
     /// Begins the files. What an earlier attempt left under these names goes.
     init(
-        _ directory: String, base: Int64, generation: Int32, interval: Int64, _ files: any FileSystem
+        _ directory: String, base: Int64, generation: Int32, interval: Int64, limit: Int64,
+        _ files: any FileSystem
     ) throws(IOError) {
         paths = SegmentPaths(directory: directory, baseOffset: base, generation: generation)
         self.interval = interval
+        self.limit = min(limit, Limits.segmentBytes)
         segment = ActiveSegment(baseOffset: base)
         checked = Checked(offset: base)
         try files.remove(paths.index)
@@ -41,7 +45,7 @@ struct CompactionOutput {
     mutating func append(
         _ bytes: ByteSlice, records count: Int, nextOffset: Int64, _ files: any FileSystem
     ) throws(IOError) {
-        guard segment.size + Int64(bytes.count) <= Limits.segmentBytes else {
+        guard segment.size + Int64(bytes.count) <= limit else {
             throw IOError(operation: "compact", path: paths.log, errno: 27)
         }
         if buffer.count + bytes.count > buffer.capacity { try flush(files) }
@@ -80,10 +84,17 @@ struct CompactionOutput {
         if let file { try files.sync(file) }
     }
 
-    /// Gives it up.
-    func discard(_ files: any FileSystem) {
+    /// Gives it up. Returns what could not be removed, in bytes of blocks.
+    func discard(_ files: any FileSystem) -> Int64 {
         if let file { files.close(file) }
         for path in paths.all { try? files.remove(path) }
+        return paths.all.reduce(0) { $0 + files.removable($1) }
+    }
+
+    /// What it takes of the disk.
+    var diskBytes: Int64 {
+        DiskLedger.blocks(segment.size) + DiskLedger.blocks(segment.tail.indexPosition)
+            + DiskLedger.blocks(segment.tail.timePosition)
     }
 
     /// What the manifest will say of it.

@@ -26,6 +26,19 @@ struct CompactionPlan: Sendable {
     var firstDirty: Int64 { max(point.firstDirty, sources.first?.sealed.baseOffset ?? 0) }
     /// The offset behind the last segment.
     var end: Int64 { sources.last?.sealed.endOffset ?? 0 }
+    /// The largest log that one group of segments may become. A batch that is compressed again may grow.
+    var outputBytes: Int64 {
+        let sizes = sources.map(\.sealed.size)
+        let group = min(sizes.reduce(0, +), max(settings.segmentBytes, sizes.max() ?? 0))
+        return group + group / 2 + 4096
+    }
+    /// What one group's output may take of the disk, with its indexes: an entry of each for every batch.
+    var outputClaim: Int64 {
+        let batches = min(
+            sources.reduce(0) { $0 + $1.sealed.batches }, outputBytes / Int64(BatchLayout.headerBytes))
+        return DiskLedger.blocks(outputBytes) + DiskLedger.blocks(batches * Int64(IndexEntry.bytes))
+            + DiskLedger.blocks(batches * Int64(TimeIndexEntry.bytes))
+    }
     /// Whether nothing that a tombstone deletes can be in a stretch that was passed over.
     var mayDropTombstones: Bool { point.damagedEnd <= logStart }
 }
@@ -63,6 +76,10 @@ public struct CompactResult: Sendable {
     /// Bytes that were read and written.
     var bytes: Int
     var step: CompactionStep
+    /// With a swap: what the new segment takes of the disk.
+    var outputBytes: Int64 = 0
+    /// What could not be removed of an output that was given up.
+    var leftBytes: Int64 = 0
     var damage: [CompactionDamage]
 }
 

@@ -33,9 +33,12 @@ public struct FileStatus: Sendable, Hashable {
     public var kind: FileKind
     /// Bytes; 0 for what is not a file.
     public var size: Int64
-    public init(kind: FileKind, size: Int64) {
+    /// Bytes of the blocks that it takes on the medium, also when it is a directory: `st_blocks`.
+    public var allocated: Int64
+    public init(kind: FileKind, size: Int64, allocated: Int64) {
         self.kind = kind
         self.size = size
+        self.allocated = allocated
     }
 }
 

@@ -11,7 +11,9 @@
 // when every partition with an entry in it has a recovery point, on record in the manifest, at or behind that
 // entry. (3) Sequences rise over all files; the recovery's floor and (2) make whatever an earlier lap left
 // harmless. (4) Files are added when none is free, to a limit: a store that is written a little keeps two, a
-// partition that can no longer be synced keeps the files that hold its only copy.
+// partition that can no longer be synced keeps the files that hold its only copy. (5) While no file is free
+// and none can be made, single batches become durable by a sync of their segment, which frees the files; an
+// atomic write waits for that.
 
 /// What a frame says about one partition.
 package struct JournalEntry: Hashable, Sendable {
@@ -78,6 +80,12 @@ struct Journal: Sendable {
     var isFileWanted = false
     /// After a failure to make a file: not before, monotonic ns.
     var retryAt: Int64?
+    /// A file was wanted and there is no room for one, until one of those there is free again.
+    var isBlocked = false
+    /// What a file that could not be made has left on the disk.
+    var spare: Int64 = 0
+    /// The directory counts as taken of the disk.
+    var hasDirectory = false
 
     init(nextSequence: UInt64, bytes: Int) {
         self.nextSequence = nextSequence
@@ -86,6 +94,8 @@ struct Journal: Sendable {
 
     /// Whether there is no file and none could be made.
     var isMissing: Bool { files.isEmpty && retryAt != nil }
+    /// Whether single batches are made durable without it.
+    var isBypassed: Bool { isMissing || isBlocked }
 
     /// Bytes of the batches in one frame.
     var frameBytes: Int { min(Limits.atomicBytes, bytes / 4) }
@@ -105,18 +115,27 @@ struct Journal: Sendable {
     /// - Returns: nil when there is no room; otherwise whether the file was switched.
     mutating func makeRoom(_ size: Int) -> Bool? {
         if let current, files[current].position + Int64(size) <= Int64(bytes) { return false }
-        guard let free = files.indices.first(where: { $0 != current && files[$0].coverage.isEmpty }) else {
+        // Another one if there is one: its recovery points are older.
+        let free = files.indices.filter { files[$0].coverage.isEmpty }
+        guard let next = free.first(where: { $0 != current }) ?? free.first else {
             isFileWanted = true
             return nil
         }
-        files[free].position = 0
-        current = free
+        files[next].position = 0
+        current = next
+        isBlocked = false
         return true
+    }
+
+    /// Frames are tried again when a file is free; a file, when its time has come.
+    mutating func retry(now: Int64) {
+        if isBlocked, files.contains(where: \.coverage.isEmpty) { isBlocked = false }
+        if isBypassed, now >= retryAt ?? .min { isFileWanted = true }
     }
 
     /// Whether the next file should be made ready before it is needed.
     var wantsNext: Bool {
-        guard let current, files.count < 2 else { return false }
+        guard let current, files.count < 2, retryAt == nil else { return false }
         return files[current].position > Int64(bytes) / 2
     }
 
@@ -132,10 +151,11 @@ struct Journal: Sendable {
         for index in files.indices { files[index].coverage[number] = nil }
     }
 
-    /// Partitions that keep files other than the current one from being used again.
+    /// Partitions that keep files other than the current one from being used again; with no other to come,
+    /// that one too.
     var holders: Set<Int> {
         var holders: Set<Int> = []
-        for (index, file) in files.enumerated() where index != current {
+        for (index, file) in files.enumerated() where index != current || isBlocked {
             holders.formUnion(file.coverage.keys)
         }
         return holders

@@ -87,6 +87,11 @@ package enum ManifestFile {
         return Frame.encode(.manifest, sequence: sequence, storeID: storeID, payload: writer.bytes)
     }
 
+    /// No fewer bytes than a frame with these records has.
+    package static func most(_ records: [ManifestRecord]) -> Int64 {
+        Int64(records.reduce(FrameLayout.headerBytes) { $0 + $1.mostBytes })
+    }
+
     /// The numbers of the manifest files there are, ascending.
     package static func numbers(_ paths: StorePaths, _ files: any FileSystem) throws(LogError) -> [Int] {
         do throws(IOError) {

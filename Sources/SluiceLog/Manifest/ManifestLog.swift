@@ -54,6 +54,10 @@ package struct ManifestLog: Sendable {
     var retryAt: Int64?
     /// A new file is begun above this size.
     var replaceAbove: Int64
+    /// What the file takes of the disk, with what a failed write may have added.
+    var allocated: Int64
+    /// What a file that could not be begun may have left.
+    var spare: Int64 = 0
 
     package init(
         state: ManifestState, number: Int, file: FileID, position: Int64, nextSequence: UInt64,
@@ -65,6 +69,7 @@ package struct ManifestLog: Sendable {
         self.position = position
         self.nextSequence = nextSequence
         self.replaceAbove = max(replaceAbove, 2 * position)
+        allocated = DiskLedger.blocks(position)
     }
 
     mutating func add(_ record: ManifestRecord, _ effect: ManifestEffect = .nothing) {

@@ -177,6 +177,21 @@ extension ManifestRecord {
 }
 
 extension ManifestRecord {
+    /// No fewer bytes than it is encoded in.
+    var mostBytes: Int {
+        func bytes(_ settings: [TopicRecord.Setting]) -> Int {
+            settings.reduce(0) { $0 + 8 + $1.key.utf8.count + $1.value.utf8.count }
+        }
+        // The largest record of fixed size is a seal with 89 bytes.
+        switch self {
+        case .opened(let boot, _, _): return 128 + boot.utf8.count
+        case .topicCreated(let topic): return 128 + topic.name.utf8.count + bytes(topic.settings)
+        case .topicConfigured(_, let settings): return 128 + bytes(settings)
+        case .swapped(_, let swap): return 128 + 96 * swap.added.count + 8 * swap.removed.count
+        default: return 128
+        }
+    }
+
     static func put(_ key: PartitionKey, _ writer: inout BinaryWriter) {
         writer.put(key.topic)
         writer.put(key.partition)

@@ -100,10 +100,13 @@ extension PosixFileSystem {
         } catch  where Self.meansMissing(error) {
             return nil
         }
+        // In units of 512 bytes, whatever the file system's own are.
+        let allocated = Int64(information.st_blocks) * 512
         switch information.st_mode & S_IFMT {
-        case S_IFREG: return FileStatus(kind: .file, size: Int64(information.st_size))
-        case S_IFDIR: return FileStatus(kind: .directory, size: 0)
-        default: return FileStatus(kind: .other, size: 0)
+        case S_IFREG:
+            return FileStatus(kind: .file, size: Int64(information.st_size), allocated: allocated)
+        case S_IFDIR: return FileStatus(kind: .directory, size: 0, allocated: allocated)
+        default: return FileStatus(kind: .other, size: 0, allocated: 0)
         }
     }
 

@@ -3,7 +3,8 @@
 //   1. On an unclean start the journal's frames are written again and synced: one that is in memory alone
 //      must not be in some of its segments when power goes in the middle of this. A sync that failed in this
 //      boot has left pages that look clean and are on no medium; so below.
-//   2. What is cut goes to the quarantine first; a cut that cannot be saved is not made.
+//   2. What is cut goes to the quarantine first, as far as the disk's budget has room; a cut that cannot be
+//      saved for another reason is not made.
 //   3. Cuts, the journal's bytes, and on an unclean start every byte behind the recovery points: written and
 //      synced.
 //   4. Compacted segments that are in force take their places.
@@ -26,26 +27,32 @@ struct RecoveryExecutor {
 
     func apply(_ original: RecoveryPlan, now: Instant) throws(LogError) -> RecoveredVolume {
         var plan = original
+        var open: [FileID] = []
         do throws(IOError) {
             let isUnclean = plan.isUnclean
             if isUnclean { try secureJournal(plan) }
+            // What can be left out is, rather than that the files grow beyond the budget.
+            var room = configuration.diskBytes
+            if isUnclean { room -= try StoreMeasure.run(paths, files) + spared(plan) }
             for index in plan.partitions.indices {
-                try mend(&plan.partitions[index], isUnclean: isUnclean, now: now)
+                try mend(&plan.partitions[index], &room, isUnclean: isUnclean, now: now)
             }
             if plan.isUnclean, try files.status(paths.topics) != nil { try files.syncDirectory(paths.topics) }
             let manifest = try beginManifest(plan, now: now)
+            open.append(manifest.file)
             // Not before: what the old manifest says of a swap may be on no medium yet, and lost with the
             // power, while a renaming stays.
             for index in plan.partitions.indices { takePlaces(&plan.partitions[index]) }
-            let journal = try openJournal(plan)
+            let journal = try openJournal(plan, &open)
             removeLeftovers(&plan)
             let logs = plan.partitions.map { Self.log(of: $0) }
             var volume = Volume(
                 paths: paths, storeID: plan.loaded.storeID, configuration: configuration, manifest: manifest,
-                journal: journal, partitions: logs)
+                journal: journal, partitions: logs, usedBytes: try StoreMeasure.run(paths, files))
             volume.finishDeletions(plan.leaving)
             return RecoveredVolume(volume: volume, report: plan.report)
         } catch {
+            for file in open { files.close(file) }
             throw .io(error)
         }
     }
@@ -84,21 +91,29 @@ struct RecoveryExecutor {
 
     // MARK: Segments
 
+    /// What the manifest and the partitions' last batches may take.
+    private func spared(_ plan: RecoveryPlan) -> Int64 {
+        let manifest = DiskLedger.blocks(ManifestFile.most(plan.loaded.state.snapshot) + 128)
+        let grown = plan.partitions.count { $0.changesLog }
+        return manifest + DiskLedger.blockBytes * Int64(1 + 3 * grown)
+    }
+
     private func mend(
-        _ partition: inout PartitionPlan, isUnclean: Bool, now: Instant
+        _ partition: inout PartitionPlan, _ room: inout Int64, isUnclean: Bool, now: Instant
     ) throws(IOError) {
         if case .offline = partition.condition { return }
         if case .stopped = partition.condition { return }
         let start = partition.manifest.recovery.position
         let end = partition.active.size
         let isRewritten = isUnclean && end > start && !partition.isDamaged
-        guard isRewritten || partition.changesLog else { return trimIndexes(&partition) }
+        guard isRewritten || partition.changesLog else { return trimIndexes(&partition, &room) }
         if end == 0, partition.rewrites.isEmpty, partition.skipTo == nil, partition.fileSize == 0 { return }
         try JobRunner.makePartition(partition.directory, topic: partition.key.topic, files)
+        partition.directoryBytes = 0
         let file = try files.open(partition.paths.log, .create)
         defer { files.close(file) }
         if let cut = partition.cut {
-            try quarantine(partition, file, cut)
+            try quarantine(partition, file, cut, &room)
             try files.truncate(file, to: cut.position)
         }
         for (position, bytes) in partition.rewrites {
@@ -109,7 +124,7 @@ struct RecoveryExecutor {
         try files.sync(file)
         try files.syncDirectory(partition.directory)
         if partition.changesLog { partition.manifest.epoch += 1 }
-        trimIndexes(&partition)
+        trimIndexes(&partition, &room)
     }
 
     /// Reads and writes back the same bytes, so that the next sync has them to write.
@@ -147,18 +162,23 @@ struct RecoveryExecutor {
     }
 
     private func quarantine(
-        _ partition: PartitionPlan, _ file: FileID, _ cut: (position: Int64, bytes: Int64)
+        _ partition: PartitionPlan, _ file: FileID, _ cut: (position: Int64, bytes: Int64),
+        _ room: inout Int64
     ) throws(IOError) {
+        // Bytes that nobody was promised: there is no harm when a full disk keeps but their beginning.
+        let bytes = min(cut.bytes, max(0, room - 2 * DiskLedger.blockBytes))
+        guard bytes > 0 else { return }
+        room -= DiskLedger.blocks(bytes) + DiskLedger.blockBytes
         try files.makeDirectory(paths.quarantine)
         let name =
             "\(partition.topic)-\(partition.key.partition)-\(partition.active.baseOffset)-\(cut.position)"
         let target = try files.open("\(paths.quarantine)/\(name)", .replace)
         defer { files.close(target) }
-        let buffer = ByteBuffer(capacity: Int(min(1 << 20, max(cut.bytes, 1))))
+        let buffer = ByteBuffer(capacity: Int(min(1 << 20, bytes)))
         var done: Int64 = 0
-        while done < cut.bytes {
+        while done < bytes {
             buffer.count = 0
-            let wanted = Int(min(Int64(buffer.capacity), cut.bytes - done))
+            let wanted = Int(min(Int64(buffer.capacity), bytes - done))
             let count = try files.read(file, at: cut.position + done, into: buffer, offset: 0, count: wanted)
             guard count > 0 else { break }
             let slice = ByteSlice(buffer, start: 0, count: count)
@@ -171,16 +191,22 @@ struct RecoveryExecutor {
 
     /// Index entries at or behind the recovery point were not synced with the log they describe: they are
     /// made again.
-    private func trimIndexes(_ partition: inout PartitionPlan) {
+    private func trimIndexes(_ partition: inout PartitionPlan, _ room: inout Int64) {
         let recovery = partition.manifest.recovery
         let paths = partition.paths
         if recovery.position > 0 {
             let kept = IndexFiles.usable(paths, below: recovery, files)
-            if kept.isShort,
+            // As much again while both are there.
+            let interval = max(partition.settings.indexIntervalBytes, Int64(BatchLayout.headerBytes))
+            let entry = Int64(IndexEntry.bytes + TimeIndexEntry.bytes)
+            let indexBytes =
+                DiskLedger.blocks(recovery.position / interval * entry) + 2 * DiskLedger.blockBytes
+            if kept.isShort, room >= indexBytes,
                 IndexFiles.rebuild(
                     paths, baseOffset: recovery.baseOffset, size: recovery.position,
                     interval: partition.settings.indexIntervalBytes, files) != nil
             {
+                room -= indexBytes
                 partition.findings.append(.indexRebuilt(file: paths.index))
                 let again = IndexFiles.usable(paths, below: recovery, files)
                 partition.active.tail.indexPosition = again.indexBytes
@@ -191,7 +217,10 @@ struct RecoveryExecutor {
             }
         }
         // At most a window's worth of entries; they need not stay in memory.
-        let tail = partition.active.takeTail()
+        let tail = partition.active.tail
+        guard tail.growth <= room else { return partition.active.dropTail() }
+        room -= tail.growth
+        _ = partition.active.takeTail()
         if !tail.isEmpty { tail.flush(to: paths, files) }
     }
 
@@ -227,14 +256,15 @@ struct RecoveryExecutor {
         }
         return ManifestLog(
             state: state, number: number, file: made.file, position: made.size, nextSequence: sequence + 1,
-            replaceAbove: configuration.manifestBytes)
+            replaceAbove: configuration.manifestLimit)
     }
 
     /// Takes over files of the right size: all they hold is in the segments. The others are removed, but
     /// those that hold something of a partition that is not sound are kept as they are.
-    private func openJournal(_ plan: RecoveryPlan) throws(IOError) -> Journal {
+    private func openJournal(_ plan: RecoveryPlan, _ open: inout [FileID]) throws(IOError) -> Journal {
         var journal = Journal(nextSequence: plan.lastJournalSequence + 1, bytes: configuration.journalBytes)
         guard try files.status(paths.journal) != nil else { return journal }
+        journal.hasDirectory = true
         for entry in try files.list(paths.journal) {
             let path = "\(paths.journal)/\(entry.name)"
             guard let number = Int(entry.name), entry.kind == .file else { continue }
@@ -244,6 +274,7 @@ struct RecoveryExecutor {
             }
             if !holders.isEmpty {
                 var kept = JournalFile(number: number, file: try files.open(path, .write))
+                open.append(kept.file)
                 kept.position = Int64(configuration.journalBytes)
                 for holder in holders { kept.coverage[holder] = .max }
                 journal.files.append(kept)
@@ -255,6 +286,7 @@ struct RecoveryExecutor {
                 continue
             }
             journal.files.append(JournalFile(number: number, file: try files.open(path, .write)))
+            open.append(journal.files[journal.files.count - 1].file)
         }
         return journal
     }
@@ -269,6 +301,7 @@ struct RecoveryExecutor {
             manifest: plan.manifest, active: plan.active)
         log.condition = plan.condition
         log.isNameDirty = plan.active.size == 0
+        log.directoryBytes = plan.directoryBytes
         log.unrenamed = plan.unrenamed
         if plan.isUnsound {
             log.synced = plan.manifest.recovery

@@ -107,6 +107,8 @@ struct PartitionPlan {
     /// Offsets to be stepped over by a control batch.
     var skipTo: Int64?
     var condition = PartitionLog.Condition.online
+    /// What a first write would have to make: `PartitionLog.directoryBytes`.
+    var directoryBytes = 2 * DiskLedger.blockBytes
     /// Bytes of the segment's file as it is.
     var fileSize: Int64
     /// Files of segments that the manifest has let go, and of compactions that were not recorded.

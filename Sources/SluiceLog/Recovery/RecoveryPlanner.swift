@@ -180,6 +180,9 @@ struct RecoveryPlanner {
                 if !leaving.contains(path) { plan.findings.append(.unreferenced(path: path)) }
                 continue
             }
+            // Not synced when it was made: a power loss may have taken it, or what was in it.
+            let isNamed = try files.status("\(path)/partition.metadata")?.size ?? 0 > 0
+            plan.partitions[index].directoryBytes = isNamed ? 0 : DiskLedger.blockBytes
             for file in try files.list(path) where file.name != "partition.metadata" {
                 let name = "\(path)/\(file.name)"
                 switch plan.partitions[index].standing(of: file.name) {

@@ -100,6 +100,12 @@ package struct ActiveSegment: Sendable {
         endOffset = nextOffset
     }
 
+    /// Gives up the waiting entries: the look-ups that they were for read a little more.
+    package mutating func dropTail() {
+        tail.index = []
+        tail.time = []
+    }
+
     /// Hands over the waiting entries, to be written to the files.
     package mutating func takeTail() -> IndexTail {
         let taken = tail

@@ -24,6 +24,7 @@ public struct JobRunner: Sendable {
         case .roll(let job): roll(job)
         case .remove(let job): .remove(remove(job))
         case .journal(let job): .journal(makeJournal(job))
+        case .measure(let job): .measure(measure(job))
         case .compact(let job): .compact(job.compaction.run(files, bytes: job.bytes))
         }
     }
@@ -31,7 +32,7 @@ public struct JobRunner: Sendable {
     // MARK: Segments
 
     private func write(_ job: WriteJob) -> WriteResult {
-        if let evicted = job.evicted { files.close(evicted) }
+        if let evicted = job.evicted { files.close(evicted.file) }
         defer { job.tail?.flush(to: job.file.paths, files) }
         var file = job.file.id
         do throws(IOError) {
@@ -172,7 +173,13 @@ public struct JobRunner: Sendable {
         }
     }
 
-    private func makeJournal(_ job: JournalJob) -> Result<FileID, IOError> {
+    private func measure(_ job: MeasureJob) -> Result<Int64, IOError> {
+        do throws(IOError) { return .success(try StoreMeasure.run(job.paths, files)) } catch {
+            return .failure(error)
+        }
+    }
+
+    private func makeJournal(_ job: JournalJob) -> JournalResult {
         do throws(IOError) {
             try files.makeDirectory(job.paths.journal)
             let file = try files.open(job.paths.journal(job.number), .replace)
@@ -191,9 +198,12 @@ public struct JobRunner: Sendable {
                 files.close(file)
                 throw error
             }
-            return .success(file)
+            return JournalResult(file: .success(file))
         } catch {
-            return .failure(error)
+            // On a full disk half a file of zeros is in everybody's way.
+            try? files.remove(job.paths.journal(job.number))
+            let left = files.removable(job.paths.journal(job.number))
+            return JournalResult(file: .failure(error), left: left)
         }
     }
 
@@ -207,8 +217,8 @@ public struct JobRunner: Sendable {
                 files.close(job.file)
                 // The new file is in force; the old one would only be read if this one were torn, which it is
                 // not.
-                try? files.remove(job.paths.manifest(number - 1))
-                return .success(ManifestPlace(file: made.file, position: made.size))
+                let isGone = (try? files.remove(job.paths.manifest(number - 1))) != nil
+                return .success(ManifestPlace(file: made.file, position: made.size, isOldGone: isGone))
             }
             try files.writeAll(job.file, at: job.position, job.frame, path: job.paths.manifest)
             try files.sync(job.file)
@@ -220,23 +230,36 @@ public struct JobRunner: Sendable {
 
     // MARK: Removal
 
-    private func remove(_ job: RemoveJob) -> IOError? {
+    private func remove(_ job: RemoveJob) -> RemoveResult {
         for file in job.close { files.close(file) }
+        var result = RemoveResult()
         do throws(IOError) {
             switch job.target {
             case .tails(let tails): for (paths, tail) in tails { tail.flush(to: paths, files) }
             case .segments(let segments):
-                for path in segments.flatMap(\.all) { try files.remove(path) }
+                for path in segments.flatMap(\.all) { try remove(path, &result.freed) }
             case .swapped(let job):
-                for rename in job.renames { try Self.rename(rename.from, to: rename.to, files) }
+                for rename in job.renames {
+                    // An index that could not be renamed is still there.
+                    let names = rename.from.all + rename.to.all
+                    let before = names.reduce(0) { $0 + files.removable($1) }
+                    try Self.rename(rename.from, to: rename.to, files)
+                    result.freed += before - names.reduce(0) { $0 + files.removable($1) }
+                }
                 // What stays is removed at the next opening: the segment is in force by its name.
-                for path in job.removed.flatMap(\.all) { try? files.remove(path) }
-            case .topic(let topic): try Self.removeDirectories(of: topic, job.paths, files)
+                for path in job.removed.flatMap(\.all) { try? remove(path, &result.freed) }
+            case .topic(let topic): try Self.removeDirectories(of: topic, job.paths, files, &result.freed)
             }
-            return nil
         } catch {
-            return error
+            result.error = error
         }
+        return result
+    }
+
+    private func remove(_ path: String, _ freed: inout Int64) throws(IOError) {
+        let bytes = files.removable(path)
+        try files.remove(path)
+        freed += bytes
     }
 
     /// Gives a compacted segment the names of the one that it replaces. May be done again after a crash.
@@ -262,7 +285,7 @@ public struct JobRunner: Sendable {
     ///    the
     /// directory. The manifest forgets the topic after that; until then the next opening comes here again.
     static func removeDirectories(
-        of topic: TopicRecord, _ paths: StorePaths, _ files: any FileSystem
+        of topic: TopicRecord, _ paths: StorePaths, _ files: any FileSystem, _ freed: inout Int64
     ) throws(IOError) {
         for partition in 0..<topic.partitions {
             let live = paths.partition(topic.name, partition)
@@ -279,9 +302,13 @@ public struct JobRunner: Sendable {
             guard try files.status(leaving) != nil else { continue }
             // Last the file that tells whose directory it is.
             for entry in try files.list(leaving) where entry.kind == .file {
+                let bytes = files.removable("\(leaving)/\(entry.name)")
                 try files.remove("\(leaving)/\(entry.name)")
+                freed += bytes
             }
+            let bytes = (try? files.status(leaving))??.allocated ?? 0
             try files.removeDirectory(leaving)
+            freed += min(bytes, DiskLedger.blockBytes)
         }
         try files.syncDirectory(paths.topics)
     }

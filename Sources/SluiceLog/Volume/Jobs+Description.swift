@@ -34,6 +34,7 @@ extension IOJob: CustomStringConvertible {
             }
         case .journal(let job): return "make journal \(job.number)"
         case .compact(let job): return "compact \(job.partition), \(job.bytes) bytes"
+        case .measure: return "measure"
         }
     }
 }
@@ -48,11 +49,16 @@ extension IOResult: CustomStringConvertible {
         case .commit(let result):
             let direct = result.direct.map { Self.words($0.error) }
             return "\(Self.words(result.error)), syncs \(direct)"
-        case .manifest(.success), .journal(.success): return "done"
-        case .manifest(.failure(let error)), .journal(.failure(let error)): return Self.words(error)
+        case .manifest(.success): return "done"
+        case .manifest(.failure(let error)): return Self.words(error)
+        case .journal(let result):
+            if case .failure(let error) = result.file { return Self.words(error) }
+            return "done"
+        case .measure(.success(let bytes)): return "\(bytes) bytes"
+        case .measure(.failure(let error)): return Self.words(error)
         case .sync(let results): return "\(results.map { Self.words($0.error) })"
         case .roll(let result): return Self.words(result.error)
-        case .remove(let error): return Self.words(error)
+        case .remove(let result): return "\(Self.words(result.error)), \(result.freed) bytes freed"
         case .compact(let result): return "\(result.bytes) bytes, \(result.step.words)"
         }
     }

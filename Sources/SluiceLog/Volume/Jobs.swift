@@ -45,9 +45,11 @@ public struct WriteJob: Sendable {
     var crc: UInt32
     var tail: IndexTail?
     /// A file to be closed first, to stay within the budget of descriptors.
-    var evicted: FileID?
+    var evicted: (file: FileID, partition: Int)?
     /// The batches are in the journal already: part of an atomic write.
     var group: Int?
+    /// What files may take more of the disk; so in other jobs.
+    var claim: Int64
 }
 
 public struct CommitJob: Sendable {
@@ -107,6 +109,7 @@ public struct RollJob: Sendable {
     var file: SegmentFile
     var tail: IndexTail
     var sealed: SealedSegment
+    var claim: Int64
 }
 
 public struct ManifestJob: Sendable {
@@ -119,6 +122,7 @@ public struct ManifestJob: Sendable {
     var replacement: Int?
     var paths: StorePaths
     var storeID: UniqueID
+    var claim: Int64
 }
 
 public struct RemoveJob: Sendable {
@@ -134,6 +138,8 @@ public struct RemoveJob: Sendable {
     var paths: StorePaths
     /// Closed first.
     var close: [FileID] = []
+    /// Of a compaction that is given up: goes with its files. Of index entries: what they take.
+    var claim: Int64 = 0
 }
 
 struct RenameJob: Sendable {
@@ -146,6 +152,13 @@ public struct JournalJob: Sendable {
     var paths: StorePaths
     var number: Int
     var bytes: Int
+    var claim: Int64
+}
+
+/// Asks all files what they take.
+public struct MeasureJob: Sendable {
+    var paths: StorePaths
+    var mark: DiskLedger.Mark
 }
 
 /// One piece of work for a thread that may wait for the disk.
@@ -160,6 +173,8 @@ public enum IOJob: Sendable {
     case journal(JournalJob)
     /// A slice of a compaction.
     case compact(CompactJob)
+    /// Looks what the files take of the disk.
+    case measure(MeasureJob)
 }
 
 /// What came of a job. Of the same case as the job.
@@ -169,9 +184,10 @@ public enum IOResult: Sendable {
     case manifest(Result<ManifestPlace, IOError>)
     case sync([SyncResult])
     case roll(RollResult)
-    case remove(IOError?)
-    case journal(Result<FileID, IOError>)
+    case remove(RemoveResult)
+    case journal(JournalResult)
     case compact(CompactResult)
+    case measure(Result<Int64, IOError>)
 }
 
 public struct WriteResult: Sendable {
@@ -208,4 +224,18 @@ public struct SyncResult: Sendable {
 public struct ManifestPlace: Sendable {
     var file: FileID
     var position: Int64
+    /// Whether the file that was replaced is gone.
+    var isOldGone = false
+}
+
+public struct RemoveResult: Sendable {
+    var error: IOError?
+    /// What went, in bytes of blocks.
+    var freed: Int64 = 0
+}
+
+public struct JournalResult: Sendable {
+    var file: Result<FileID, IOError>
+    /// What a file that could not be finished takes, when it could not be removed either.
+    var left: Int64 = 0
 }

@@ -38,6 +38,10 @@ public struct PreparedBatch: Sendable {
     public var recordCount: Int
     public var maxTimestamp: Int64
     public var origin: BatchOrigin
+    /// Bytes that its sender has reserved for it; `submit` takes them over, whatever comes of it.
+    public var reservedBytes = 0
+    /// What a full store must take, so that it can be drained: commits, acknowledgements, dead letters.
+    public var isExempt = false
     public init(bytes: ByteSlice, recordCount: Int, maxTimestamp: Int64, origin: BatchOrigin) {
         self.bytes = bytes
         self.recordCount = recordCount
@@ -96,7 +100,9 @@ struct PartitionLog {
     var condition = Condition.online
     var epoch: Int32
     var logStart: Int64
-    var sealed: [SealedSegment]
+    var sealed: [SealedSegment] { didSet { sealedBytes = Self.sums(of: sealed) } }
+    /// For each sealed segment the bytes up to its end.
+    private(set) var sealedBytes: [Int64] = []
     var active: ActiveSegment
     /// The end of what would survive a loss of power.
     var durable: LogPlace
@@ -115,10 +121,17 @@ struct PartitionLog {
 
     var file: FileID?
     var isNameDirty = true
+    /// What the first write makes beside the segment: the directory, and a small file that tells whose it is.
+    var directoryBytes = 2 * DiskLedger.blockBytes
+    /// Bytes that were appended since the opening.
+    var appendedBytes: Int64 = 0
     var isReady = false
     var isWriting = false
     var isCommitting = false
     var isSyncing = false
+    /// Its file was taken for want of descriptors, and the job that closes it is out: until then what is
+    /// removed is not gone.
+    var isClosing = false
     var isRolling = false
     var isRollQueued = false
     /// At the head of the queue waits an atomic write; or its commit is under way.
@@ -156,12 +169,21 @@ struct PartitionLog {
         epoch = manifest.epoch
         logStart = manifest.logStart
         sealed = manifest.sealed
+        sealedBytes = Self.sums(of: manifest.sealed)
         cleaning = manifest.cleaning
         self.active = active
         durable = LogPlace(offset: active.endOffset, position: active.size)
         proven = active.size
         synced = active.point(ceiling: manifest.recovery.ceiling)
         recorded = manifest.recovery
+    }
+
+    private static func sums(of segments: [SealedSegment]) -> [Int64] {
+        var sum: Int64 = 0
+        return segments.map { segment in
+            sum += segment.size
+            return sum
+        }
     }
 
     var paths: SegmentPaths { SegmentPaths(directory: directory, baseOffset: active.baseOffset) }
@@ -183,7 +205,7 @@ struct PartitionLog {
     }
 
     /// Whether any job that names its files is out.
-    var isBusy: Bool { isWriting || isCommitting || isSyncing || isRolling }
+    var isBusy: Bool { isClosing || isWriting || isCommitting || isSyncing || isRolling }
 
     /// Whether all that was written is known to be on the medium in the segment itself.
     var isClean: Bool { active.size == 0 || (synced.position == active.size && !isNameDirty) }

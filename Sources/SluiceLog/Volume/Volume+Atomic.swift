@@ -25,6 +25,8 @@ struct AtomicGroup {
         var batch: PreparedBatch
         var expecting: Int64?
         var appendTime: Int64?
+        /// Bytes that are held for it on the disk, until it is in its segment.
+        var reserved: Int64
     }
     var parts: [Part]
     /// Partitions at whose head it has arrived.
@@ -58,6 +60,16 @@ extension Volume {
     public mutating func submit(atomic parts: [AtomicPart], now: Instant) throws(LogError) {
         guard !parts.isEmpty else { return }
         precondition(Set(parts.map(\.partition)).count == parts.count, "one batch for each partition")
+        do throws(LogError) {
+            try checkAtomic(parts)
+            queue(parts, reserved: try admit(parts), now: now)
+        } catch {
+            disk.release(parts.reduce(0) { $0 + Int64($1.batch.reservedBytes) })
+            throw error
+        }
+    }
+
+    private func checkAtomic(_ parts: [AtomicPart]) throws(LogError) {
         var bytes = 0
         for part in parts {
             try checkAppend(part.partition, bytes: part.batch.bytes.count)
@@ -68,14 +80,17 @@ extension Volume {
             throw .tooLarge(
                 bytes: parts.count * JournalEntry.bytes, limit: journal.frameEntries * JournalEntry.bytes)
         }
+    }
+
+    private mutating func queue(_ parts: [AtomicPart], reserved: [Int64], now: Instant) {
         let id = nextGroup
         nextGroup += 1
         groups[id] = AtomicGroup(
-            parts: parts.map { part in
+            parts: zip(parts, reserved).map { part, reserved in
                 let usesAppendTime = partitions[part.partition]?.settings.usesLogAppendTime == true
                 return AtomicGroup.Part(
                     number: part.partition, batch: part.batch, expecting: part.expecting,
-                    appendTime: usesAppendTime ? now.wallMilliseconds : nil)
+                    appendTime: usesAppendTime ? now.wallMilliseconds : nil, reserved: reserved)
             }, left: parts.count)
         for part in parts {
             partitions[part.partition]?.queue.append(.group(id))
@@ -131,9 +146,13 @@ extension Volume {
     private mutating func dropGroup(_ id: Int, _ error: LogError) {
         answerGroup(id, error)
         guard let group = groups.removeValue(forKey: id) else { return }
+        disk.release(group.parts.reduce(0) { $0 + $1.reserved })
         for part in group.parts {
             // Order holds: what a producer has queued behind a part that failed to be written fails with it.
-            if case .io = error { failQueue(part.number, error, of: part.batch.origin.producer, behind: id) }
+            switch error {
+            case .io, .noRoom: failQueue(part.number, error, of: part.batch.origin.producer, behind: id)
+            default: break
+            }
             release(part.number, from: id)
         }
     }
@@ -217,6 +236,10 @@ extension Volume {
         completions.advanced.append(number)
         if partitions[number]?.settings.isDurable == false { wroteWithoutCommit(number, now: now) }
         groups[id]?.left -= 1
+        for index in groups[id]?.parts.indices ?? 0..<0 where groups[id]?.parts[index].number == number {
+            disk.release(groups[id]?.parts[index].reserved ?? 0)
+            groups[id]?.parts[index].reserved = 0
+        }
         groups[id]?.appended[number] = AppendedBatch(
             baseOffset: batch.baseOffset, appendTime: batch.appendTime)
         guard let done = groups[id], done.left == 0 else { return }

@@ -33,13 +33,15 @@ extension Volume {
             closing = .recording
             closesClean = failure == nil && !isUnclean
             var tails: [(SegmentPaths, IndexTail)] = []
+            var claims: Int64 = 0
             for number in partitions.indices {
-                guard let paths = partitions[number]?.paths, let tail = partitions[number]?.active.takeTail(),
-                    !tail.isEmpty
-                else { continue }
+                guard let paths = partitions[number]?.paths else { continue }
+                let (tail, claim) = takeTail(number, .exempt)
+                guard !tail.isEmpty else { continue }
                 tails.append((paths, tail))
+                claims += claim
             }
-            removals.append(RemoveJob(target: .tails(tails), paths: paths))
+            removals.append(RemoveJob(target: .tails(tails), paths: paths, claim: claims))
             manifest.pointsAreUrgent = true
             if closesClean {
                 manifest.add(.closed(wallMilliseconds: now.wallMilliseconds), .closed)
@@ -57,9 +59,9 @@ extension Volume {
     }
 
     private var isDrained: Bool {
-        guard writesOut == 0, !isCommitOut, !isSyncOut, !isRollOut, !isJournalOut, !isCompactOut else {
-            return false
-        }
+        guard writesOut == 0, !isCommitOut, !isSyncOut, !isRollOut, !isJournalOut, !isCompactOut,
+            !isMeasureOut
+        else { return false }
         if failure != nil { return true }
         guard groups.values.allSatisfy(\.isAnswered), leavingRequests.isEmpty, rollReady.isEmpty,
             manifest.queue.isEmpty, !manifest.isOut,

@@ -18,12 +18,16 @@ extension Volume {
 
     mutating func takeCommit(now: Instant) -> CommitJob? {
         guard failure == nil, !isCommitOut, !(commitReady.isEmpty && groupsReady.isEmpty) else { return nil }
+        journal.retry(now: now.monotonicNanoseconds)
         var plan = CommitPlan()
         planPartitions(&plan)
+        let alone = plan
         planGroups(&plan)
         guard !plan.isEmpty else { return nil }
-        let job = plan.entries.isEmpty ? CommitJob(plan) : framed(&plan)
-        guard let job else { return nil }
+        var framed = plan.entries.isEmpty ? CommitJob(plan) : framed(&plan)
+        // What is synced directly need not wait with an atomic write for room in the journal.
+        if framed == nil, alone.entries.isEmpty, !alone.isEmpty { framed = CommitJob(alone) }
+        guard let job = framed else { return nil }
         for part in job.members { partitions[part.partition]?.isCommitting = true }
         for target in job.direct { partitions[target.partition]?.isCommitting = true }
         for part in job.placed { partitions[part.partition]?.isCommitting = true }
@@ -50,7 +54,7 @@ extension Volume {
             // hole.
             let isDirect =
                 !partition.settings.isDurable || partition.durable.offset < first.baseOffset
-                || bytes >= min(configuration.directBytes, journal.frameBytes + 1) || journal.isMissing
+                || bytes >= min(configuration.directBytes, journal.frameBytes + 1) || journal.isBypassed
             if !isDirect {
                 guard plan.bytes + bytes <= journal.frameBytes, plan.entries.count < journal.frameEntries
                 else {

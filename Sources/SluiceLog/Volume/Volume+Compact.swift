@@ -55,10 +55,26 @@ extension Volume {
                 compaction = (number, Compaction(plan))
             }
         }
-        guard let (number, pass) = compaction else { return nil }
+        guard let (number, pass) = compaction, claimOutput(of: pass, number, now: now) else { return nil }
         isCompactOut = true
         partitions[number]?.isCompacting = true
         return CompactJob(partition: number, compaction: pass, bytes: configuration.compactionSliceBytes)
+    }
+
+    /// Sees to it that the pass finds room for what it writes next; without it, it is given up for a while.
+    private mutating func claimOutput(of pass: Compaction, _ number: Int, now: Instant) -> Bool {
+        if compactionClaim > 0 { return true }
+        let claim = pass.plan.outputClaim
+        guard disk.fits(claim, .append) else {
+            partitions[number]?.compactTarget = nil
+            answerCompactRequests(number, .failure(noRoom))
+            giveUpCompaction(isQueued: false)
+            tryCompactionLater(now: now, milliseconds: Self.compactionRetryMilliseconds)
+            return false
+        }
+        compactionClaim = claim
+        disk.claim(claim)
+        return true
     }
 
     /// The pass that a partition wants now; nil when it wants none.
@@ -127,6 +143,7 @@ extension Volume {
         isCompactOut = false
         let number = job.partition
         partitions[number]?.isCompacting = false
+        disk.add(result.leftBytes)
         let rate = configuration.compactionBytesPerSecond
         if rate > 0 {
             compactAt = now.monotonicNanoseconds + Int64(result.bytes) * 1_000_000 / max(rate / 1000, 1)
@@ -141,6 +158,8 @@ extension Volume {
         switch result.step {
         case .more: break
         case .swap(let swap, let paths):
+            disk.settle(compactionClaim, kept: result.outputBytes)
+            compactionClaim = 0
             let isHere = partitions[number].map { partition in
                 swap.removed.allSatisfy { base in partition.sealed.contains { $0.baseOffset == base } }
             }
@@ -153,6 +172,7 @@ extension Volume {
             }
         case .finished(let point):
             compaction = nil
+            endCompactionClaim()
             guard let key = partitions[number]?.key, failure == nil else { break }
             isSwapOut = true
             let swap = SegmentSwap(point: point)
@@ -183,9 +203,16 @@ extension Volume {
             removals.append(
                 RemoveJob(
                     target: .segments(paths.map { [$0] } ?? []), paths: self.paths,
-                    close: file.map { [$0] } ?? []))
+                    close: file.map { [$0] } ?? [], claim: compactionClaim))
+            compactionClaim = 0
         }
+        endCompactionClaim()
         if isQueued { queueCompaction(number) }
+    }
+
+    private mutating func endCompactionClaim() {
+        disk.settle(compactionClaim, kept: 0)
+        compactionClaim = 0
     }
 
     /// The swap is on record: the partition has the new segments.

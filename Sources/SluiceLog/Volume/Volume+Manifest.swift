@@ -25,24 +25,48 @@ extension Volume {
         guard !records.isEmpty else { return nil }
         manifest.isOut = true
         let sequence = manifest.nextSequence
-        if manifest.position > manifest.replaceAbove {
+        // While files are measured none is replaced: the old one could be counted twice as gone.
+        if manifest.position > manifest.replaceAbove, !isMeasureOut {
             var state = manifest.state
             for record in records { state.apply(record) }
+            let snapshot = state.snapshot
+            let bytes = DiskLedger.blocks(ManifestFile.most(snapshot))
+            let claim = max(0, bytes - manifest.spare)
+            disk.claim(claim)
             return ManifestJob(
-                records: state.snapshot, frame: [], sequence: sequence, file: manifest.file, position: 0,
-                replacement: manifest.number + 1, paths: paths, storeID: storeID)
+                records: snapshot, frame: [], sequence: sequence, file: manifest.file, position: 0,
+                replacement: manifest.number + 1, paths: paths, storeID: storeID, claim: claim)
         }
+        let frame = ManifestFile.encode(records, sequence: sequence, storeID: storeID)
+        let claim = max(0, DiskLedger.blocks(manifest.position + Int64(frame.count)) - manifest.allocated)
+        disk.claim(claim)
         return ManifestJob(
-            records: records, frame: ManifestFile.encode(records, sequence: sequence, storeID: storeID),
-            sequence: sequence, file: manifest.file, position: manifest.position, replacement: nil,
-            paths: paths,
-            storeID: storeID)
+            records: records, frame: frame, sequence: sequence, file: manifest.file,
+            position: manifest.position, replacement: nil, paths: paths, storeID: storeID, claim: claim)
+    }
+
+    /// What of a manifest job's claim is on the disk now. A file that has failed may have grown all the same.
+    private mutating func settle(_ job: ManifestJob, _ result: Result<ManifestPlace, IOError>) {
+        guard job.replacement != nil else {
+            manifest.allocated += job.claim
+            return disk.settle(job.claim, kept: job.claim)
+        }
+        guard case .success(let place) = result else {
+            manifest.spare += job.claim
+            return disk.settle(job.claim, kept: job.claim)
+        }
+        let bytes = DiskLedger.blocks(place.position)
+        disk.settle(job.claim, kept: bytes - manifest.spare)
+        if place.isOldGone { disk.remove(manifest.allocated) }
+        manifest.spare = 0
+        manifest.allocated = bytes
     }
 
     mutating func finishedManifest(
         _ job: ManifestJob, _ result: Result<ManifestPlace, IOError>, now: Instant
     ) {
         manifest.isOut = false
+        settle(job, result)
         switch result {
         case .success(let place):
             manifest.nextSequence = job.sequence + 1
@@ -50,7 +74,8 @@ extension Volume {
             manifest.position = place.position
             if let number = job.replacement {
                 manifest.number = number
-                manifest.replaceAbove = max(configuration.manifestBytes, 2 * place.position)
+                manifest.replaceAbove = max(configuration.manifestLimit, 2 * place.position)
+                disk.manifestLimit = manifest.replaceAbove
             }
             let points = manifest.pointsOut
             let entries = manifest.out
@@ -88,7 +113,8 @@ extension Volume {
             return failure.map { failRequests($0) } ?? stopAll(error)
         }
         if job.replacement != nil {
-            manifest.replaceAbove = manifest.position + configuration.manifestBytes
+            manifest.replaceAbove = manifest.position + configuration.manifestLimit
+            disk.manifestLimit = manifest.replaceAbove
             manifest.queue = entries + manifest.queue
             return
         }

@@ -101,9 +101,7 @@ extension PartitionLog {
         // By age at most a tenth in one pass: a clock that is wrong does not empty a topic.
         var agedLeft = max(1, sealed.count / 10)
         for segment in sealed {
-            let isAged = settings.retentionMilliseconds.map {
-                isOlder(max(segment.maxTimestamp, segment.writtenAt), than: $0, at: wall)
-            }
+            let isAged = settings.retentionMilliseconds.map { Self.isOlder(segment.age, than: $0, at: wall) }
             let isExcess = settings.retentionBytes.map { bytes - segment.size >= $0 }
             if isExcess == true {
                 start = segment.endOffset
@@ -123,7 +121,7 @@ extension PartitionLog {
         guard settings.isDeleted, !settings.isUntilConsumed, let age = settings.retentionMilliseconds,
             active.size > 0, !isRolling
         else { return false }
-        return isOlder(max(active.maxTimestamp, active.lastWrite), than: age, at: wall)
+        return Self.isOlder(max(active.maxTimestamp, active.lastWrite), than: age, at: wall)
     }
 
     /// The end of the sealed segments that are consumed; nil when there are none.
@@ -135,10 +133,10 @@ extension PartitionLog {
     /// Whether records wait in the active segment for a compaction, and none has come for segment.ms.
     func activeDelaysCompaction(wall: Int64) -> Bool {
         guard settings.isCompacted, active.size > 0, !isRolling else { return false }
-        return isOlder(active.lastWrite, than: settings.segmentMilliseconds, at: wall)
+        return Self.isOlder(active.lastWrite, than: settings.segmentMilliseconds, at: wall)
     }
 
-    private func isOlder(_ time: Int64, than age: Int64, at wall: Int64) -> Bool {
+    static func isOlder(_ time: Int64, than age: Int64, at wall: Int64) -> Bool {
         let difference = wall.subtractingReportingOverflow(time)
         return !difference.overflow && difference.partialValue > age
     }

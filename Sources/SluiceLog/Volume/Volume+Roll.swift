@@ -24,7 +24,9 @@ extension Volume {
             !partition.isLeaving, !partition.isStopped
         else { return }
         partitions[number]?.isRolling = true
-        guard !partition.isWriting, !partition.isCommitting, !partition.isSyncing else { return }
+        guard !partition.isWriting, !partition.isCommitting, !partition.isSyncing, !partition.isClosing else {
+            return
+        }
         guard partition.uncommitted.isEmpty else { return queueCommit(number) }
         partitions[number]?.isRollQueued = true
         rollReady.append(number)
@@ -33,21 +35,23 @@ extension Volume {
     mutating func takeRoll(now: Instant) -> RollJob? {
         guard failure == nil, !isRollOut else { return nil }
         while let number = rollReady.popFirst() {
-            guard let partition = partitions[number], let tail = partitions[number]?.active.takeTail(),
-                let active = partitions[number]?.active
-            else { continue }
+            guard let partition = partitions[number] else { continue }
             isRollOut = true
+            let active = partition.active
+            let (tail, claim) = takeTail(number, .exempt)
             let sealed = SealedSegment(
                 baseOffset: active.baseOffset, endOffset: active.endOffset, size: active.size,
                 batches: active.batches, maxTimestamp: active.maxTimestamp, writtenAt: active.lastWrite,
                 crc: active.crc, timeIndexSize: 0, timeIndexCRC: 0)
-            return RollJob(partition: number, file: partition.segmentFile, tail: tail, sealed: sealed)
+            return RollJob(
+                partition: number, file: partition.segmentFile, tail: tail, sealed: sealed, claim: claim)
         }
         return nil
     }
 
     mutating func finishedRoll(_ job: RollJob, _ result: RollResult, now: Instant) {
         isRollOut = false
+        disk.settle(job.claim, kept: job.claim)
         if job.file.id == nil, let file = result.file {
             // Opened for the sync alone.
             removals.append(RemoveJob(target: .segments([]), paths: paths, close: [file]))

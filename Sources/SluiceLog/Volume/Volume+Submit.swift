@@ -3,10 +3,19 @@
 extension Volume {
     /// Queues a batch for a partition. The answer comes as a completion with the batch's origin.
     ///
-    /// Throws, and takes nothing: `unknownPartition`, `tooLarge`, `corrupt`, `stopped`, `offline`, `closed`.
+    /// Throws, and takes nothing: `unknownPartition`, `tooLarge`, `corrupt`, `stopped`, `offline`, `closed`,
+    /// `noRoom` when the disk's budget is used up and the bytes were not reserved. What was reserved for the
+    /// batch is taken over, or given back when it is refused, now or later.
     /// - Complexity: O(1).
     public mutating func submit(_ batch: PreparedBatch, to number: Int, _ acks: Acks) throws(LogError) {
-        try checkAppend(number, bytes: batch.bytes.count)
+        var batch = batch
+        do throws(LogError) {
+            try checkAppend(number, bytes: batch.bytes.count)
+            try admit(&batch)
+        } catch {
+            disk.release(Int64(batch.reservedBytes))
+            throw error
+        }
         partitions[number]?.queue.append(.batch(batch, acks))
         markReady(number)
     }
@@ -52,6 +61,7 @@ extension Volume {
     ) {
         var failed: [BatchOrigin] = []
         var failedGroups: [Int] = []
+        var released: Int64 = 0
         var isBehind = first == nil
         let groups = self.groups
         _ = with(number) { partition in
@@ -60,6 +70,7 @@ extension Volume {
                 case .batch(let batch, _):
                     guard isBehind, producer == nil || batch.origin.producer == producer else { return true }
                     failed.append(batch.origin)
+                    released += Int64(batch.reservedBytes)
                     return false
                 case .group(let group):
                     // Removed from the queue by the failing of the group, which looks into it.
@@ -72,6 +83,7 @@ extension Volume {
                 }
             }
         }
+        disk.release(released)
         for origin in failed { answer(origin, .failure(error)) }
         for group in failedGroups { failGroup(group, error) }
     }

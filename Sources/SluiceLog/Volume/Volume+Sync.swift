@@ -125,16 +125,21 @@ extension Volume {
     }
 
     /// Finds an open segment file that can be closed; asks for a sync when they are all dirty.
-    mutating func evictFile(now: Instant) -> FileID? {
+    mutating func evictFile(now: Instant) -> (file: FileID, partition: Int)? {
         var dirtyFound = 0
         for _ in 0..<openOrder.count {
             guard let number = openOrder.popFirst() else { break }
             guard let partition = partitions[number], let file = partition.file else { continue }
+            if isGoing(partition) {
+                openOrder.append(number)
+                continue
+            }
             // A file whose sync has failed tells nothing more, and will not be written.
             if !partition.isBusy, partition.isClean || partition.isStopped, partition.journalled == nil {
                 partitions[number]?.file = nil
+                partitions[number]?.isClosing = true
                 openCount -= 1
-                return file
+                return (file, number)
             }
             openOrder.append(number)
             if !partition.isClean, dirtyFound < 64 {

@@ -130,6 +130,7 @@ extension Volume {
             log.isLeaving = leavingRequests[topic.id] != nil
             partitions.append(log)
         }
+        disk.partitions = numbers.count
     }
 
     mutating func addedPartitions(_ id: UniqueID, _ request: UInt64) {
@@ -221,19 +222,28 @@ extension Volume {
             manifest.pendingPoints.remove(number)
             completions.advanced.append(number)
         }
+        disk.partitions = numbers.count
         openOrder.keep { partitions[$0] != nil }
         removals.append(RemoveJob(target: .topic(topic), paths: paths, close: open))
         retryFiles()
     }
 
     mutating func takeRemove() -> RemoveJob? {
-        guard !isRemoveOut, let job = removals.popFirst() else { return nil }
+        guard !isRemoveOut, !isMeasureOut, let job = removals.popFirst() else { return nil }
         isRemoveOut = true
         return job
     }
 
-    mutating func finishedRemove(_ job: RemoveJob, _ error: IOError?) {
+    mutating func finishedRemove(_ job: RemoveJob, _ result: RemoveResult) {
         isRemoveOut = false
+        let error = result.error
+        if job.claim == 0 {
+            disk.remove(result.freed)
+        } else if case .tails = job.target {
+            disk.settle(job.claim, kept: job.claim)
+        } else {
+            disk.settle(job.claim, kept: error == nil ? 0 : job.claim)
+        }
         if let error { completions.events.append(.removalFailed(error)) }
         if case .swapped(let renames) = job.target { finishedRenames(renames, error) }
         guard case .topic(let topic) = job.target else { return }

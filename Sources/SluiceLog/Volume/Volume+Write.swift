@@ -1,7 +1,8 @@
 // From the queue into the segment.
 //
-// Taking a job, in order: part of an atomic write that is in the journal · a full segment is rolled · W and
-// the promised offsets are respected · a descriptor is found · offsets are given to as many batches as fit.
+// Taking a job, in order: part of an atomic write that is in the journal · a full segment is rolled · the
+// disk's budget, W and the promised offsets are respected · a descriptor is found · offsets are given to as
+// many batches as fit.
 
 extension Volume {
     mutating func takeWrite(now: Instant) -> WriteJob? {
@@ -47,6 +48,7 @@ extension Volume {
         var offset = partition.active.endOffset
         var bytes = 0
         var placed: [PlacedBatch] = []
+        let directory = partition.active.size == 0 ? partition.directoryBytes : 0
         for index in 0..<min(partition.queue.count, 64) {
             guard case .batch(let batch, let acks) = partition.queue[index] else { break }
             let size = Int64(batch.bytes.count)
@@ -55,6 +57,11 @@ extension Volume {
                 guard position + size <= partition.settings.segmentBytes else { break }
                 guard offset + Int64(batch.recordCount) - partition.active.baseOffset <= Int64(Int32.max)
                 else { break }
+            }
+            let growth = DiskLedger.growth(partition.active.size, adding: Int64(bytes) + size)
+            guard disk.fits(directory + growth - Int64(bytes) - size, .exempt) else {
+                if index == 0 { refuseHead(number) }
+                break
             }
             if position + size - anchor > configuration.windowBytes, position > anchor {
                 if index == 0 { waitForWindow(number) }
@@ -93,7 +100,7 @@ extension Volume {
         _ number: Int, _ batches: [PlacedBatch], group: Int?, now: Instant
     ) -> WriteJob? {
         guard let partition = partitions[number], let first = batches.first else { return nil }
-        var evicted: FileID?
+        var evicted: (file: FileID, partition: Int)?
         if partition.file == nil {
             if openCount >= configuration.openFiles {
                 guard let victim = evictFile(now: now) else {
@@ -104,20 +111,46 @@ extension Volume {
             }
             openCount += 1
         }
-        if group == nil { for _ in batches { _ = partitions[number]?.queue.popFirst() } }
+        if group == nil {
+            for batch in batches {
+                _ = partitions[number]?.queue.popFirst()
+                disk.release(Int64(batch.bytes.count))
+            }
+        }
         partitions[number]?.isWriting = true
         writesOut += 1
-        let tail: IndexTail? =
-            partition.active.tail.index.count >= ActiveSegment.unflushedEntries
-            ? partitions[number]?.active.takeTail() : nil
+        let added = batches.reduce(Int64(0)) { $0 + Int64($1.bytes.count) }
+        var claim = DiskLedger.growth(first.position, adding: added)
+        if first.position == 0 {
+            claim += partition.directoryBytes
+            partitions[number]?.directoryBytes = 0
+        }
+        disk.claim(claim)
+        let isTailFull = partition.active.tail.index.count >= ActiveSegment.unflushedEntries
+        let tail = isTailFull ? takeTail(number, .append) : nil
         return WriteJob(
             partition: number, file: partition.segmentFile, position: first.position, batches: batches,
-            crc: partition.active.crc, tail: tail, evicted: evicted, group: group)
+            crc: partition.active.crc, tail: tail?.0, evicted: evicted, group: group,
+            claim: claim + (tail?.claim ?? 0))
+    }
+
+    /// What of a write's claim is on the disk now.
+    private func kept(_ job: WriteJob, _ result: WriteResult) -> Int64 {
+        guard !result.isDirty else { return job.claim }
+        func growth(_ batches: some Sequence<PlacedBatch>) -> Int64 {
+            DiskLedger.growth(job.position, adding: batches.reduce(0) { $0 + Int64($1.bytes.count) })
+        }
+        return job.claim - growth(job.batches) + growth(job.batches.prefix(result.written))
     }
 
     mutating func finishedWrite(_ job: WriteJob, _ result: WriteResult, now: Instant) {
         let number = job.partition
         writesOut -= 1
+        disk.settle(job.claim, kept: kept(job, result))
+        if let evicted = job.evicted {
+            partitions[evicted.partition]?.isClosing = false
+            settle(evicted.partition)
+        }
         if job.file.id == nil {
             if result.file == nil {
                 openCount -= 1
@@ -148,6 +181,7 @@ extension Volume {
                 bytes: batch.bytes.count, nextOffset: batch.nextOffset, maxTimestamp: batch.maxTimestamp,
                 interval: partition.settings.indexIntervalBytes)
             partition.active.lastWrite = now.wallMilliseconds
+            partition.appendedBytes += Int64(batch.bytes.count)
         }
     }
 

@@ -15,7 +15,7 @@
 // answered or has a job that will answer it.
 //
 // The verbs: +Submit, +Write, +Commit, +Atomic, +Sync, +Roll, +Manifest, +Topics, +Retention, +Compact,
-// +Read, +Close.
+// +Disk, +Read, +Close.
 
 /// What became of submitted work, since the last time it was asked.
 public struct Completions: Sendable {
@@ -68,6 +68,7 @@ public struct Volume: ~Copyable {
     package let storeID: UniqueID
     let configuration: VolumeConfiguration
 
+    var disk: DiskLedger
     var manifest: ManifestLog
     var journal: Journal
     /// By name; a deleted topic keeps its name until its directories are gone.
@@ -97,6 +98,8 @@ public struct Volume: ~Copyable {
     var compactReady = RingQueue<Int>()
     /// The pass that is under way.
     var compaction: (number: Int, pass: Compaction)?
+    /// What its next output may take of the disk; 0 while it may begin none.
+    var compactionClaim: Int64 = 0
     /// Not before, monotonic ns: the rate.
     var compactAt: Int64 = 0
     /// When all partitions are looked at again.
@@ -104,6 +107,11 @@ public struct Volume: ~Copyable {
     var isCompactOut = false
     /// A pass waits for its record.
     var isSwapOut = false
+
+    /// When the files are measured again at the earliest, monotonic ns; what had changed at the last time.
+    var measureAt: Int64 = 0
+    var measuredChanges: Int64?
+    var isMeasureOut = false
 
     var isCommitOut = false
     var isSyncOut = false
@@ -129,11 +137,16 @@ public struct Volume: ~Copyable {
 
     init(
         paths: StorePaths, storeID: UniqueID, configuration: VolumeConfiguration, manifest: ManifestLog,
-        journal: Journal, partitions: consuming [PartitionLog]
+        journal: Journal, partitions: consuming [PartitionLog], usedBytes: Int64
     ) {
         self.paths = paths
         self.storeID = storeID
         self.configuration = configuration
+        disk = DiskLedger(
+            limit: configuration.diskBytes, floor: configuration.exemptBytes,
+            manifestLimit: manifest.replaceAbove)
+        disk.add(usedBytes)
+        measuredChanges = disk.gained
         self.manifest = manifest
         self.journal = journal
         for topic in manifest.state.topics.values { topicIDs[topic.name] = topic.id }
@@ -141,6 +154,7 @@ public struct Volume: ~Copyable {
             numbers[partition.key] = self.partitions.count
             self.partitions.append(partition)
         }
+        disk.partitions = numbers.count
         for number in self.partitions.indices { queueCompaction(number) }
     }
 
@@ -188,6 +202,7 @@ public struct Volume: ~Copyable {
             if let job = takeRoll(now: now) { return .roll(job) }
             if let job = takeSync(now: now) { return .sync(job) }
             if let job = takeRemove() { return .remove(job) }
+            if let job = takeMeasure(now: now) { return .measure(job) }
             return takeCompact(now: now).map(IOJob.compact)
         }
     }
@@ -200,7 +215,8 @@ public struct Volume: ~Copyable {
         case (.manifest(let job), .manifest(let result)): finishedManifest(job, result, now: now)
         case (.sync(let job), .sync(let results)): finishedSync(job, results, now: now)
         case (.roll(let job), .roll(let result)): finishedRoll(job, result, now: now)
-        case (.remove(let job), .remove(let error)): finishedRemove(job, error)
+        case (.remove(let job), .remove(let result)): finishedRemove(job, result)
+        case (.measure(let job), .measure(let result)): finishedMeasure(job, result, now: now)
         case (.journal(let job), .journal(let result)): finishedJournal(job, result, now: now)
         case (.compact(let job), .compact(let result)): finishedCompact(job, result, now: now)
         default: preconditionFailure("a job was finished with the result of another kind")
@@ -219,6 +235,7 @@ public struct Volume: ~Copyable {
         }
         consider(manifest.deadline(configuration))
         consider(compactionDeadline)
+        consider(measureDeadline)
         if !isJournalOut, journal.isFileWanted || journal.wantsNext { consider(journal.retryAt) }
         return deadline
     }
