@@ -337,6 +337,23 @@ private final class Seen: Sendable {
         }
     }
 
+    @Test func `lag in bytes is known without reading a file, about as describe finds it`() async throws {
+        try await withTopic(partitions: 1, count: 200) { store in
+            let number = try store.engine.number(of: t0)
+            try await store.admin.seekGroup("g", to: .latest, topics: ["t"])
+            let all = try #require(store.engine.lag(behind: Progress(offset: 0, number: number)))
+            #expect(all.records == 200 && all.bytes > 0)
+            for offset: Int64 in [0, 100, 199, 200, 300] {
+                let lag = try #require(store.engine.lag(behind: Progress(offset: offset, number: number)))
+                #expect(lag.records == max(0, 200 - offset))
+                #expect(abs(lag.bytes - all.bytes * lag.records / 200) <= 1)
+            }
+            try await store.admin.seekGroup("g", to: .earliest)
+            #expect(try await store.admin.describeGroup("g").lagBytes == all.bytes)
+            #expect(store.engine.lag(behind: Progress(offset: 0, number: number + 1_000)) == nil)
+        }
+    }
+
     @Test func `results and the position that they came from are committed as one`() async throws {
         try await withTopic(partitions: 1, count: 10) { store in
             try await store.admin.createTopic("out")

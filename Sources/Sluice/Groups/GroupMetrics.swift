@@ -15,11 +15,11 @@ struct GroupMetrics: Sendable {
         latency.recordNanoseconds(nanoseconds)
     }
 
-    func lags(_ lag: Int64, _ bytes: Int64?, of partition: TopicPartition, in group: String) {
+    func lags(_ lag: Int64, _ bytes: Int64, of partition: TopicPartition, in group: String) {
         let dimensions = [
             ("group", group), ("topic", partition.topic), ("partition", "\(partition.partition)"),
         ]
         Gauge(label: "sluice_group_lag_records", dimensions: dimensions).record(lag)
-        if let bytes { Gauge(label: "sluice_group_lag_bytes", dimensions: dimensions).record(bytes) }
+        Gauge(label: "sluice_group_lag_bytes", dimensions: dimensions).record(bytes)
     }
 }

@@ -321,9 +321,25 @@ extension GroupEngine {
     func committed(_ offsets: [TopicPartition: Progress], in group: String, since began: Int64) {
         metrics.committed(in: Instant.monotonicNow - began)
         for (partition, progress) in offsets {
-            guard let valid = try? engine.offsets(progress.number) else { continue }
+            guard let lag = engine.lag(behind: progress) else { continue }
+            metrics.lags(lag.records, lag.bytes, of: partition, in: group)
+        }
+    }
+}
+
+extension StoreEngine {
+    /// What is visible of a partition behind a place in it; nil when it is gone.
+    ///
+    /// Of one moment, and no file is read: bytes are those of whole segments, and a share of one.
+    func lag(behind progress: Progress) -> (records: Int64, bytes: Int64)? {
+        read { volume in
+            guard let valid = try? volume.offsets(progress.number) else { return nil }
             let place = min(max(progress.offset, valid.lowerBound), valid.upperBound)
-            metrics.lags(valid.upperBound - place, nil, of: partition, in: group)
+            guard place < valid.upperBound else { return (0, 0) }
+            let bytes =
+                volume.bytes(progress.number, from: place)
+                - volume.bytes(progress.number, from: valid.upperBound)
+            return (valid.upperBound - place, max(bytes, 0))
         }
     }
 }

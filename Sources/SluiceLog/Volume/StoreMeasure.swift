@@ -10,7 +10,7 @@ enum StoreMeasure {
     /// - Complexity: a list for each directory and a status for each file.
     static func run(_ paths: StorePaths, _ files: any FileSystem) throws(IOError) -> Int64 {
         var bytes = try files.status(paths.root)?.allocated ?? 0
-        for path in [paths.lock, paths.meta, paths.meta + ".tmp", paths.reserve] {
+        for path in [paths.lock, paths.meta, paths.meta + ".tmp", paths.reserve, paths.rescuedOffsets] {
             bytes += try files.status(path)?.allocated ?? 0
         }
         for path in [paths.manifest, paths.journal, paths.topics, paths.quarantine] {
