@@ -348,8 +348,8 @@ import Testing
         bench.limit = 1 << 30
         bench.look()
         #expect(bench.look().nextStepSeconds == nil)
-        // Half full, and nothing happens.
-        bench.appended = 500 << 20
+        // Half full of what the mark is, and nothing happens.
+        bench.appended = 300 << 20
         #expect(bench.look().nextStepSeconds == 0.1)
         #expect(bench.look().nextStepSeconds == nil)
         // Above the soft mark: the end of that is not to be missed.
