@@ -4,6 +4,7 @@ import PackageDescription
 // Benchmarks stand beside the package, so that a user of the library does not resolve or build them.
 //
 //     swift run -c release --package-path Benchmarks limit [RECORDS] [DIRECTORY]
+//     swift run -c release --package-path Benchmarks churn DIRECTORY [SECONDS]
 //     Scripts/pressure-test
 
 let package = Package(
@@ -15,6 +16,7 @@ let package = Package(
         .target(name: "CLimit", linkerSettings: [.linkedLibrary("lz4"), .linkedLibrary("isal")]),
         .executableTarget(
             name: "limit", dependencies: ["CLimit", .product(name: "Sluice", package: "sluice")]),
+        .executableTarget(name: "churn", dependencies: [.product(name: "Sluice", package: "sluice")]),
         .executableTarget(name: "pressure", dependencies: [.product(name: "Sluice", package: "sluice")]),
     ]
 )

@@ -349,7 +349,7 @@ import Testing
         bench.look()
         #expect(bench.look().nextStepSeconds == nil)
         // Half full of what the mark is, and nothing happens.
-        bench.appended = 300 << 20
+        bench.appended = 120 << 20
         #expect(bench.look().nextStepSeconds == 0.1)
         #expect(bench.look().nextStepSeconds == nil)
         // Above the soft mark: the end of that is not to be missed.

@@ -34,6 +34,7 @@ struct Delivery {
         for (watcher, number) in advanced { watcher.partitionAdvanced(number) }
         for event in events {
             logger.log(event)
+            TopicMetrics.count(event)
             if let event = StoreEvent(event) { ring.add(event) }
         }
         for waiter in closed { waiter.resume(closeResult.mapError { StreamError($0, at: nil) }) }

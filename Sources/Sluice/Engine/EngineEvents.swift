@@ -72,6 +72,17 @@ extension Logger {
     }
 }
 
+extension TopicMetrics {
+    /// Records that were dropped for want of room.
+    static func count(_ event: VolumeEvent) {
+        guard case .recordsDropped(let topic, let partition, let records, _) = event else { return }
+        Counter(
+            label: "sluice_dropped_records_total",
+            dimensions: [("topic", topic), ("partition", "\(partition)")]
+        ).increment(by: records)
+    }
+}
+
 /// The counters of a topic, under the names that metrics systems see.
 struct TopicMetrics: Sendable {
     let records: Counter
