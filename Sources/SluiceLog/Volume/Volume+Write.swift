@@ -155,6 +155,9 @@ extension Volume {
         if job.file.id == nil {
             if result.file == nil {
                 openCount -= 1
+                // What of its directory was made is not known, and a measurement may count less than was
+                // claimed: the next try claims it again, and a later measurement corrects that.
+                if job.position == 0 { partitions[number]?.directoryBytes = 2 * DiskLedger.blockBytes }
             } else {
                 openOrder.append(number)
                 partitions[number]?.file = result.file
