@@ -383,6 +383,33 @@ private final class Seen: Sendable {
         }
     }
 
+    @Test func `a commit that was agreed to before its topic was deleted is not appended after`() async throws
+    {
+        try await withTopic(partitions: 1, count: 10) { store in
+            try await store.admin.createTopic("out")
+            let consumer = try await store.consumer(
+                group: "g", topics: ["t"], configuration: .init { $0.commit = .manual })
+            var iterator = consumer.makeAsyncIterator()
+            let batch = try #require(try await iterator.next())
+            var write = AtomicWrite(store.engine)
+            try write.append(to: "out", value: "result")
+            try write.commit(batch, by: consumer)
+            let stores = try await write.prepareCommits()
+            try await store.admin.deleteTopic("t")
+            try await store.admin.createTopic("t")
+            var failure: StreamError?
+            do throws(StreamError) {
+                _ = try write.submit(store.atomicSink, store.lease.groups, stores)
+            } catch {
+                failure = error
+            }
+            #expect(failure == .unknownTopic("t"))
+            #expect(try await store.entries("out", from: .earliest).isEmpty)
+            #expect(try await store.admin.describeGroup("g").partitions.compactMap(\.committed) == [])
+            try await consumer.close()
+        }
+    }
+
     @Test func `a group can be moved and deleted only without members`() async throws {
         try await withTopic(partitions: 2, count: 5) { store in
             let admin = store.admin

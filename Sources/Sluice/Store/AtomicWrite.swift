@@ -122,7 +122,13 @@ public struct AtomicWrite: ~Copyable {
                         batch: prepared, expecting: part.expecting?.rawValue))
             }
             let records = stores.flatMap(\.records)
+            let committed = commits.flatMap(\.offsets)
             try engine.withVolume { volume throws(LogError) in
+                // Behind the deletion of its topic nothing in the log would take a commit back.
+                for (place, progress) in committed {
+                    let number = try volume.number(topic: place.topic, partition: place.partition)
+                    guard number == progress.number else { throw .unknownTopic(place.topic) }
+                }
                 if !records.isEmpty {
                     let number = try volume.number(topic: OffsetsTopic.name, partition: 0)
                     guard
