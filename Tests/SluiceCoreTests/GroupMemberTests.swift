@@ -116,6 +116,17 @@ import Testing
         #expect(joinRequest(member.takeEffects()) != nil && member.phase == .joining)
     }
 
+    @Test func `topics that come while its join is held are joined for afterwards`() throws {
+        var member = member([.cooperativeSticky])
+        member.topicsChanged(topics: ["t", "u"], counts: ["t": 1, "u": 1])
+        member.joined(.success(response(1)))
+        _ = member.takeEffects()
+        member.synced(.success(assigned(list(0))))
+        let request = try #require(joinRequest(member.takeEffects()))
+        let subscription = try ConsumerSubscription(request.protocols[0].metadata[...])
+        #expect(subscription.topics == ["t", "u"])
+    }
+
     @Test func `removed or unknown, it has lost everything and joins as a new member`() throws {
         var removed = stable(list(0))
         removed.removed()

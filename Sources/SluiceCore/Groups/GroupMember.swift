@@ -124,6 +124,8 @@ package struct GroupMember: Sendable {
         self.counts = counts
         let isLeadersBusiness = isLeader && assignedCounts.contains { counts[$0.key] ?? 0 != $0.value }
         guard isOther || isLeadersBusiness else { return }
+        // The join that is on its way says what was.
+        if phase == .joining { mustRejoin = true }
         rebalanceNeeded()
     }
 
