@@ -82,7 +82,8 @@ extension ConsumerSimulation {
             if !isEnding { count(.atomicCommit) }
             coordinator.stored(write.store.id, .durable(at: place.baseOffset), now: clock.now)
         case .failure(.indeterminate):
-            // The group is not told anything: the commit stays on its way.
+            // The commit stays on its way.
+            coordinator.stored(write.store.id, .unknown, now: clock.now)
             count(.indeterminate)
             isInDoubt = true
             goOnInDoubt(write)

@@ -330,6 +330,31 @@ import Testing
         #expect(try bench.reloaded().coordinator.list().isEmpty)
     }
 
+    @Test(arguments: [false, true])
+    func `a group with a commit whose outcome is unknown is not deleted, and nobody waits for that`(
+        isAskedBefore: Bool
+    ) throws {
+        var bench = Bench()
+        bench.holdsStores = true
+        let ticket = bench.commit()
+        let store = try #require(bench.held.first)
+        if isAskedBefore {
+            bench.coordinator.deleteGroup("g", ticket: 901, now: bench.now)
+            bench.run()
+            #expect(bench.deletions.isEmpty)
+        }
+        bench.coordinator.stored(store.id, .unknown, now: bench.now)
+        if !isAskedBefore { bench.coordinator.deleteGroup("g", ticket: 901, now: bench.now) }
+        bench.run()
+        #expect(bench.deletions[901] == .some(.unstableOffsetCommit))
+        // It is on its way, and seen as such.
+        #expect(bench.commits[ticket] == nil)
+        #expect(throws: GroupError.unstableOffsetCommit) {
+            _ = try bench.coordinator.committed(
+                groupID: "g", partitions: [.init(topic: "t", partition: 0)], requireStable: true)
+        }
+    }
+
     @Test func `offsets of a topic that is read stay; of a deleted topic they go`() throws {
         var bench = Bench()
         let subscription = ConsumerSubscription(topics: ["t"]).bytes()

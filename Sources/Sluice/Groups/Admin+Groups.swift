@@ -101,7 +101,8 @@ extension Admin {
             OffsetsTopic.place, reason: "a commit of group \(quoted(name)) has no outcome, nothing was moved")
     }
 
-    /// Deletes a group with all that it has committed. Throws `unknownGroup`, `groupNotEmpty`, `noSpace`.
+    /// Deletes a group with all that it has committed. Throws `unknownGroup`, `groupNotEmpty`, `noSpace`,
+    /// `closed`; `indeterminate` when a commit has no outcome before the store is opened again.
     public nonisolated(nonsending) func deleteGroup(_ name: String) async throws(StreamError) {
         try await lease.groups.ready(isToBeMade: false)
         let waiter = Waiter<Void>()
@@ -226,9 +227,13 @@ extension StreamError {
         case .groupMaxSizeReached:
             self = .unsupported("Group \(quoted(group)) has as many members as a group may have")
         case .offsetMetadataTooLarge, .coordinatorLoading, .coordinatorNotAvailable, .memberIDRequired,
-            .invalidSessionTimeout, .unstableOffsetCommit:
+            .invalidSessionTimeout:
             self = .indeterminate(
                 OffsetsTopic.place, reason: "the records of group \(quoted(group)) could not be stored")
+        case .unstableOffsetCommit:
+            self = .indeterminate(
+                OffsetsTopic.place,
+                reason: "a commit of group \(quoted(group)) has no outcome before the store is opened again")
         }
     }
 }

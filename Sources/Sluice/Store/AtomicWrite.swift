@@ -241,20 +241,21 @@ final class AtomicSink: BatchSink, Sendable {
     /// Commits are the last part: their groups learn what became of it before the writer does.
     private func tell(_ write: Write, _ completion: AppendCompletion) {
         guard !write.stores.isEmpty, completion.part == write.places.count - 1 else { return }
-        var offset: Int64?
+        var outcome: StoreOutcome
         switch completion.result {
-        case .success(let batch): offset = batch.baseOffset
-        // It is in the journal and may yet be appended: until the store is opened again nobody is to begin at
-        // what was committed before.
-        case .failure(.indeterminate): return
-        case .failure: break
+        case .success(let batch): outcome = .durable(at: batch.baseOffset)
+        // It is in the journal and may yet be appended.
+        case .failure(.indeterminate): outcome = .unknown
+        case .failure: outcome = .failed
         }
-        if offset != nil {
+        if case .durable = outcome {
             for commit in write.commits { commit.membership.noteCommitted(commit.offsets) }
         }
         for store in write.stores {
-            write.groups.stored(store.id, offset.map { .durable(at: $0) } ?? .failed)
-            offset? += Int64(store.records.count)
+            write.groups.stored(store.id, outcome)
+            if case .durable(let offset) = outcome {
+                outcome = .durable(at: offset + Int64(store.records.count))
+            }
         }
         write.groups.scheduleFloors()
     }

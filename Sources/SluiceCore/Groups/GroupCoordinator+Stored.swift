@@ -7,6 +7,7 @@ extension GroupCoordinator {
     ///
     /// Outcomes may come in any order: of two records of one key, the one with the higher offset is true.
     package mutating func stored(_ storeID: UInt64, _ outcome: StoreOutcome, now: Instant) {
+        guard outcome != .unknown else { return leaveInDoubt(storeID) }
         guard let pending = stores.removeValue(forKey: storeID), var group = take(pending.groupID) else {
             return
         }
@@ -59,6 +60,21 @@ extension GroupCoordinator {
         }
     }
 
+    /// Nobody will tell what became of it: it stays on its way, and who waits for its end need not wait.
+    private mutating func leaveInDoubt(_ storeID: UInt64) {
+        guard let pending = stores[storeID], var group = take(pending.groupID) else { return }
+        defer { put(group) }
+        stores[storeID]?.isInDoubt = true
+        refuseDeletions(&group)
+    }
+
+    private mutating func refuseDeletions(_ group: inout Group) {
+        for ticket in group.deletions {
+            effects.append(.groupDeleted(ticket: ticket, .unstableOffsetCommit))
+        }
+        group.deletions = []
+    }
+
     /// A commit is in the log, at `base` and behind it: it counts, unless its topic has been deleted
     /// meanwhile.
     private mutating func note(
@@ -99,7 +115,8 @@ extension GroupCoordinator {
     // MARK: Deleting a group
 
     /// Deletes a group without members, with its offsets. Answered by `groupDeleted` once that is durable, or
-    /// with `nonEmptyGroup`, `groupIDNotFound`, `coordinatorLoading`, `coordinatorNotAvailable`.
+    /// with `nonEmptyGroup`, `groupIDNotFound`, `coordinatorLoading`, `coordinatorNotAvailable`,
+    /// `unstableOffsetCommit` when the outcome of a commit is unknown: it would bring the group back.
     package mutating func deleteGroup(_ groupID: String, ticket: UInt64, now: Instant) {
         func refuse(_ error: GroupError) { effects.append(.groupDeleted(ticket: ticket, error)) }
         guard isLoaded else { return refuse(.coordinatorLoading) }
@@ -109,6 +126,10 @@ extension GroupCoordinator {
             return refuse(group.state == .dead ? .groupIDNotFound : .nonEmptyGroup)
         }
         group.deletions.append(ticket)
+        if group.storesInFlight > 0, stores.values.contains(where: { $0.groupID == groupID && $0.isInDoubt })
+        {
+            return refuseDeletions(&group)
+        }
         startDeletion(&group)
     }
 

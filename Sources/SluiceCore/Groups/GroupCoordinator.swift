@@ -135,6 +135,8 @@ struct PendingStore: Sendable {
     var records: [GroupRecord]
     /// Topics of a commit that have been deleted since it was sent.
     var deletedTopics: Set<String> = []
+    /// Its outcome will not be told.
+    var isInDoubt = false
 }
 
 /// A topic's deletion, while the groups that have committed something of it write that down.

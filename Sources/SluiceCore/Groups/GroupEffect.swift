@@ -41,6 +41,9 @@ package enum StoreOutcome: Hashable, Sendable {
     case durable(at: Int64)
     /// They are not, or nobody knows.
     case failed
+    /// A commit that is atomic with data may yet become durable, but not before the store is opened again:
+    /// until then nobody is to begin at what was committed before.
+    case unknown
 }
 
 /// What a member in this process is told, where another would learn it from a heartbeat.
