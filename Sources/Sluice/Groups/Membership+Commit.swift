@@ -4,10 +4,12 @@ import SluiceCore
 import SluiceLog
 
 /// How far a consumer has come in a partition, and in which: its number is the volume's, and a later topic of
-/// the same name has others.
-struct Progress: Sendable {
+/// the same name has others, greater ones.
+struct Progress: Hashable, Comparable, Sendable {
     var offset: Int64
     var number: Int
+
+    static func < (a: Self, b: Self) -> Bool { (a.number, a.offset) < (b.number, b.offset) }
 }
 
 extension Membership {
@@ -23,7 +25,7 @@ extension Membership {
             let moved = ahead(ahead(processed, state.committed), state.sent)
             guard !moved.isEmpty, let request = self.request(state, moved) else { return ([:], nil) }
             state.commitDue = Instant.monotonicNow.addingSaturated(commitInterval ?? 0)
-            state.sent.merge(moved.mapValues(\.offset)) { $1 }
+            state.sent.merge(moved) { $1 }
             return (moved, request)
         }
         guard let request else { return }
@@ -32,10 +34,11 @@ extension Membership {
             guard let self else { return }
             let isDone = (try? Admin.outcome(result, request.groupID).get()) != nil
             state.withLock { state in
-                for (place, offset) in moved.mapValues(\.offset) {
-                    if state.sent[place] == offset { state.sent[place] = nil }
+                // Moved since, or more of it has been sent: this counts for nothing any more.
+                for (place, progress) in moved where state.sent[place] == progress {
+                    state.sent[place] = nil
                     // What was not committed is in the next one.
-                    if isDone { state.committed[place] = max(offset, state.committed[place] ?? 0) }
+                    if isDone { state.committed[place] = progress }
                 }
             }
             if isDone {
@@ -49,9 +52,9 @@ extension Membership {
 
     /// What has been processed beyond what was committed: what commits itself never goes back.
     private func ahead(
-        _ processed: [TopicPartition: Progress], _ committed: [TopicPartition: Int64]
+        _ processed: [TopicPartition: Progress], _ committed: [TopicPartition: Progress]
     ) -> [TopicPartition: Progress] {
-        processed.filter { place, progress in committed[place].map { progress.offset > $0 } ?? true }
+        processed.filter { place, progress in committed[place].map { progress > $0 } ?? true }
     }
 
     /// What of these partitions is still to be committed by itself.
@@ -157,7 +160,7 @@ extension Membership {
 
     /// These are committed, by whatever way.
     func noteCommitted(_ offsets: [TopicPartition: Progress]) {
-        state.withLock { $0.committed.merge(offsets.mapValues(\.offset)) { $1 } }
+        state.withLock { $0.committed.merge(offsets) { $1 } }
     }
 
     /// New generations that may come in between of one commit.

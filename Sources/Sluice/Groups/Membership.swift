@@ -46,9 +46,9 @@ final class Membership: Sendable {
         /// Why it can be in the group no more.
         var failure: StreamError?
         /// What it knows to be committed.
-        var committed: [TopicPartition: Int64] = [:]
+        var committed: [TopicPartition: Progress] = [:]
         /// What it has sent to be committed by itself, and not heard of yet.
-        var sent: [TopicPartition: Int64] = [:]
+        var sent: [TopicPartition: Progress] = [:]
         /// When the next commit by itself is due, on the monotonic clock.
         var commitDue: Int64 = 0
         /// Whether the timer will wake the loop for a commit.
