@@ -156,19 +156,23 @@ import Testing
         }
     }
 
+    /// A store with what three groups have committed, in three batches. Returns the offsets topic's log.
+    private func commitThree(_ path: String, isClosed: Bool) async throws -> String {
+        let store = try await StreamStore.open(at: path, configuration: quiet())
+        try await store.admin.createTopic("t")
+        for _ in 0..<50 { _ = try await store.producer(for: "t").send(value: "x") }
+        for (group, offset) in [("a", 11), ("b", 22), ("c", 33)] {
+            try await store.admin.seekGroup(group, to: .offset(Offset(Int64(offset))), topics: ["t"])
+        }
+        if isClosed { try await store.close() }
+        return path + "/topics/__consumer_offsets-0/00000000000000000000.log"
+    }
+
     /// A store with what three groups have committed, in three batches; the middle one is damaged, and so
     /// close behind the last recovery point that the topic takes nothing more. Returns the topic's log.
     private func damageEnd(_ directory: TemporaryDirectory) async throws -> String {
         let path = directory("store")
-        let log = path + "/topics/__consumer_offsets-0/00000000000000000000.log"
-        do {
-            let store = try await StreamStore.open(at: path, configuration: quiet())
-            try await store.admin.createTopic("t")
-            for _ in 0..<50 { _ = try await store.producer(for: "t").send(value: "x") }
-            for (group, offset) in [("a", 11), ("b", 22), ("c", 33)] {
-                try await store.admin.seekGroup(group, to: .offset(Offset(Int64(offset))), topics: ["t"])
-            }
-        }
+        let log = try await commitThree(path, isClosed: false)
         StoreEngine.leaving.wait()
         // Nothing of it in the journal.
         for file in try FileManager.default.contentsOfDirectory(atPath: path + "/journal") {
@@ -201,6 +205,40 @@ import Testing
             #expect(!FileManager.default.fileExists(atPath: directory("store/rescued-offsets")))
             try await store.admin.seekGroup("b", to: .offset(44), topics: ["t"])
             try await store.admin.deleteGroup("b")
+            try await store.close()
+        }
+    }
+
+    enum Loss: CaseIterable { case cut, removed }
+
+    @Test(arguments: Loss.allCases, GroupEngine.RescueStep.allCases)
+    func `an offsets topic that has lost a file or its end is made anew with what is left`(
+        loss: Loss, step: GroupEngine.RescueStep
+    ) async throws {
+        let directory = try TemporaryDirectory()
+        let log = try await commitThree(directory("store"), isClosed: true)
+        if loss == .cut {
+            let handle = try FileHandle(forWritingTo: URL(filePath: log))
+            try handle.truncate(atOffset: handle.seekToEnd() / 3 + 20)
+            try handle.close()
+        } else {
+            try FileManager.default.removeItem(atPath: log)
+        }
+        for round in 0..<3 {
+            let store = try await StreamStore.open(at: directory("store"), configuration: quiet())
+            if round == 0 {
+                #expect(store.recovery.isDamaged)
+                let failure = await error { try await store.lease.groups.load(until: step) }
+                #expect(failure == (step == .finished ? nil : .closed))
+                try await store.close()
+                continue
+            }
+            let groups = try await store.admin.groups()
+            #expect(groups.map(\.name) == (loss == .cut ? ["a"] : []), "round \(round)")
+            try await store.admin.seekGroup("b", to: .offset(44), topics: ["t"])
+            #expect(try await store.admin.describeGroup("b").partitions.map(\.committed) == [44])
+            try await store.admin.deleteGroup("b")
+            #expect(!FileManager.default.fileExists(atPath: directory("store/rescued-offsets")))
             try await store.close()
         }
     }

@@ -63,8 +63,10 @@ extension GroupEngine {
         do throws(StreamError) {
             try await OffsetsTopic.read(engine) { take($0, $1, $2) }
         } catch {
-            guard case .corrupt = error else { throw error }
-            damage = error
+            switch error {
+            case .corrupt, .offline: damage = error
+            default: throw error
+            }
         }
         let isWhole = damage == nil && !isUnfinished
         if isWhole {

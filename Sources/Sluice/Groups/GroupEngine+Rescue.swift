@@ -3,7 +3,8 @@
 //
 //   1. Every whole batch is read, also behind the damage; the damaged files are copied to quarantine/.
 //   2. All that is live is saved beside the topic, in `rescued-offsets`.
-//   3. The topic's records are deleted, which makes it take records again where its end was damaged.
+//   3. The topic's records are deleted, which makes it take records again where its end was damaged. When a
+//      segment is missing or short, the topic itself is deleted and made anew.
 //   4. All that is live is appended.
 //   5. `rescued-offsets` is removed. Before that nobody is let in.
 //
@@ -29,6 +30,10 @@ extension GroupEngine {
                 "what groups have committed is damaged; it is written anew",
                 metadata: ["reason": "\(damage)"])
             restart()
+            if case .offline(_, let reason) = damage {
+                let directory = StorePaths(engine.path).partition(OffsetsTopic.name, 0)
+                engine.events.add(.committedOffsetsLost(file: directory, position: 0, reason: reason))
+            }
             try await engine.onReader { [self] () throws(StreamError) in
                 _ = try readRescued()
                 try readAround()
@@ -38,10 +43,20 @@ extension GroupEngine {
         let records = read { $0.liveRecords() }
         try await engine.onReader { [self] () throws(StreamError) in try save(records) }
         if last == .saved { throw .closed }
-        let number = try engine.number(of: OffsetsTopic.place)
-        try await deleteRecords(number, before: try engine.resolve(.latest, OffsetsTopic.place, number))
+        if case .offline? = damage {
+            try await delete { volume, id throws(LogError) in
+                try volume.deleteTopic(OffsetsTopic.name, request: id)
+            }
+        } else if OffsetsTopic.exists(in: engine) {
+            let number = try engine.number(of: OffsetsTopic.place)
+            let end = try engine.resolve(.latest, OffsetsTopic.place, number)
+            try await delete { volume, id throws(LogError) in
+                try volume.deleteRecords(number, before: end, request: id)
+            }
+        }
         if last == .deleted { throw .closed }
-        try await append(records, number)
+        if !OffsetsTopic.exists(in: engine) { try await OffsetsTopic.make(in: engine) }
+        try await append(records, try engine.number(of: OffsetsTopic.place))
         if last == .appended { throw .closed }
         try await engine.onReader { [self] () throws(StreamError) in try removeRescued() }
     }
@@ -68,6 +83,8 @@ extension GroupEngine {
             else { throw .recordTooLarge(bytes: Limits.batchBytes + 1, limit: Limits.batchBytes) }
             bytes += batch.bytes.array
         }
+        // Its removal is seen by the next measurement.
+        engine.withVolume { $0.added(bytes: Int64(bytes.count)) }
         do throws(IOError) {
             try engine.files.replaceFile(
                 StorePaths(engine.path).rescuedOffsets, in: engine.path, with: bytes)
@@ -99,6 +116,8 @@ extension GroupEngine {
                 try engine.files.makeDirectory(paths.quarantine)
                 let saved =
                     "\(paths.quarantine)/\(OffsetsTopic.name)-0-\(Instant.now.wallMilliseconds)-\(name)"
+                let bytes = try engine.files.status(file)?.size ?? 0
+                engine.withVolume { $0.added(bytes: bytes) }
                 try FileCopy(files: engine.files).copy(file, to: saved)
                 try engine.files.syncDirectory(paths.quarantine)
             }
@@ -163,14 +182,13 @@ extension GroupEngine {
         }
     }
 
-    private nonisolated(nonsending) func deleteRecords(
-        _ number: Int, before offset: Int64
+    /// What is to go has gone when this returns.
+    private nonisolated(nonsending) func delete(
+        _ request: (inout Volume, UInt64) throws(LogError) -> Void
     ) async throws(StreamError) {
         let waiter: Waiter<Int64>
         do throws(LogError) {
-            waiter = try engine.request { volume, id throws(LogError) in
-                try volume.deleteRecords(number, before: offset, request: id)
-            }
+            waiter = try engine.request(request)
         } catch {
             throw StreamError(error, at: OffsetsTopic.place)
         }
