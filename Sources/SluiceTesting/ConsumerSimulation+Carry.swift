@@ -28,7 +28,7 @@ extension ConsumerSimulation {
     private func forgetGivenUp(_ id: Int) {
         guard let consumer = consumers[id] else { return }
         if consumer.member.phase == .ended { return consumers[id] = nil }
-        let owned = Set(consumer.member.owned.map { Int($0.partition) })
+        let owned = Set(consumer.member.owned.map(index))
         consumers[id]?.positions = consumer.positions.filter { owned.contains($0.key) }
         consumers[id]?.processed = consumer.processed.filter { owned.contains($0.key) }
     }
@@ -150,7 +150,8 @@ extension ConsumerSimulation {
                 case .fenced: consumers[id]?.member.fenced()
                 }
             }
-        case .offsetsDeleted, .groupDeleted, .topicForgotten: break
+        case .topicForgotten(let ticket, let error): forgotten(ticket, error)
+        case .offsetsDeleted, .groupDeleted: break
         }
     }
 
@@ -177,6 +178,7 @@ extension ConsumerSimulation {
         for (request, result) in completions.requests {
             note("answer of \(request): \(result)")
             created.remove(request)
+            try answeredCatalogue(request, result)
         }
         if let closed = completions.closed {
             note("closed: \(closed)")

@@ -19,7 +19,7 @@ extension ConsumerSimulation {
     func visible() -> [Int: Int64] {
         var offsets: [Int: Int64] = [:]
         for (place, committed) in (try? coordinator.committed(groupID: Self.groupID)) ?? [] {
-            offsets[Int(place.partition)] = committed?.offset
+            offsets[index(place)] = committed?.offset
         }
         return offsets
     }
@@ -33,9 +33,10 @@ extension ConsumerSimulation {
     func check() throws(SimulationViolation) {
         guard store != nil else { return }
         let offsets = visible()
-        for partition in partitions.indices {
+        if isAtomic { for output in outputs.indices { try checkOutput(output) } }
+        guard case .there = catalogue else { return }
+        for partition in live {
             try checkInput(partition)
-            if isAtomic { try checkOutput(partition) }
             let committed = offsets[partition] ?? 0
             let isSought = isOpen(committed, partition)
             if isSought { adopt(committed, partition) }
@@ -48,16 +49,16 @@ extension ConsumerSimulation {
                 "partition \(partition) was sought to \(known.sought ?? 0), committed is \(committed)")
             try check(
                 isAtomic
-                    ? committed <= known.reached.offset || known.seeks.contains(committed)
+                    ? committed <= reached(partition) || known.seeks.contains(committed)
                     : committed <= known.processed, 4,
                 "\(committed) is committed of partition \(partition), processed are \(known.processed), "
-                    + "written \(known.reached)")
+                    + "written \(reached(partition))")
             partitions[partition].committed = committed
         }
     }
 
     private func checkInput(_ partition: Int) throws(SimulationViolation) {
-        let number = number(Self.input, partition)
+        let number = number(partition)
         guard let range = try? store?.volume.offsets(number) else {
             throw violation(8, "partition \(partition) is not there")
         }
@@ -79,35 +80,48 @@ extension ConsumerSimulation {
         partitions[partition].end = next
     }
 
-    /// Whole writes, each once and in their order, each from where the one before it or a seek has gone.
-    private func checkOutput(_ partition: Int) throws(SimulationViolation) {
-        let number = number(Self.output, partition)
-        var next = partitions[partition].outEnd
+    /// How far the writes of a partition's results have come in it.
+    private func reached(_ partition: Int) -> Int64 {
+        let last = outputs[partition % partitionCount].reached
+        return written[last.write]?.partition == partition ? last.offset : 0
+    }
+
+    /// Whole writes, each once and in their order, each from where the one before it or a seek has gone; of a
+    /// topic that was made anew from its beginning.
+    private func checkOutput(_ output: Int) throws(SimulationViolation) {
+        let number = number(Self.output, output)
+        var next = outputs[output].end
         for record in try read(number, from: next, atMost: .max) {
-            let known = partitions[partition]
-            let (last, id) = (known.reached, record.keyNumber)
-            guard record.offset == next, let write = written[id], write.partition == partition else {
-                throw violation(5, "output \(partition) has write \(id) at \(record.offset), not \(next)")
+            let (last, id) = (outputs[output].reached, record.keyNumber)
+            guard record.offset == next, let write = written[id], write.partition % partitionCount == output
+            else {
+                throw violation(5, "output \(output) has write \(id) at \(record.offset), not \(next)")
             }
+            let partition = write.partition
+            let known = partitions[partition]
             if id != last.write {
-                let before = written[last.write]
+                let whole = written[last.write]
+                try check(
+                    id > last.write && last.offset == whole?.range.upperBound ?? 0
+                        && whole?.partition ?? partition <= partition, 5,
+                    "output \(output) has write \(id) of \(partition) behind \(last)")
+                let before = whole?.partition == partition ? whole : nil
                 let sought = known.seeks[(before?.seeks ?? 0)..<max(write.seeks, before?.seeks ?? 0)]
                 let begin = write.range.lowerBound
                 try check(
-                    id > last.write && last.offset == before?.range.upperBound ?? 0
-                        && (begin == last.offset || sought.contains(begin)), 5,
-                    "output \(partition) has write \(id) of \(write.range) behind \(last), sought \(sought)")
-                partitions[partition].reached = (id, begin)
+                    begin == before?.range.upperBound ?? 0 || sought.contains(begin), 5,
+                    "output \(output) has write \(id) of \(write.range) behind \(last), sought \(sought)")
+                outputs[output].reached = (id, begin)
             }
-            let place = partitions[partition].reached.offset
+            let place = outputs[output].reached.offset
             try check(
                 record.number == known.records[place], 5,
-                "output \(partition) has \(record.number) at \(next), the input has "
+                "output \(output) has \(record.number) at \(next), the input has "
                     + "\(known.records[place].map(String.init) ?? "nothing") at \(place)")
-            partitions[partition].reached.offset += 1
+            outputs[output].reached.offset += 1
             next += 1
         }
-        partitions[partition].outEnd = next
+        outputs[output].end = next
     }
 
     func checkOwners() throws(SimulationViolation) {
@@ -123,19 +137,25 @@ extension ConsumerSimulation {
 
     /// After an opening: everything that was acknowledged is there, and the coordinator knows it.
     func checkAfterOpening() throws(SimulationViolation) {
-        for partition in partitions.indices {
+        outputs = outputs.map { _ in Output() }
+        for partition in live {
+            guard case .there = catalogue else { break }
             // From the beginning again.
             let known = partitions[partition]
-            let number = number(Self.input, partition)
-            let range = (try? store?.volume.offsets(number)) ?? 0..<0
+            let range = (try? store?.volume.offsets(number(partition))) ?? 0..<0
             partitions[partition].end = range.lowerBound
-            partitions[partition].outEnd = 0
-            partitions[partition].reached = (0, 0)
             // What was told or seen below that is gone, or there; the same in either case.
             try check(range.upperBound >= known.end, 1, "\(partition) is \(range), not \(known.end)")
         }
         try check()
-        for partition in partitions.indices {
+        for output in outputs.indices {
+            let last = outputs[output].reached
+            try check(
+                last.offset == written[last.write]?.range.upperBound ?? 0, 5,
+                "output \(output) has come to \(last)")
+        }
+        guard case .there = catalogue else { return }
+        for partition in live {
             let known = partitions[partition]
             let found = Set(known.records.filter { $0.key < known.end }.values)
             try check(
@@ -143,16 +163,12 @@ extension ConsumerSimulation {
                 "records of partition \(partition) are lost: \(known.acknowledged.subtracting(found).sorted())"
             )
             guard isAtomic else { continue }
-            let last = written[known.reached.write]
+            let last = written[outputs[partition % partitionCount].reached.write]
+            let seeks = last?.partition == partition ? last?.seeks ?? 0 : 0
             try check(
-                known.reached.offset == last?.range.upperBound ?? 0
-                    && (known.committed == known.reached.offset
-                        || known.seeks[(last?.seeks ?? 0)...].contains(known.committed)),
-                5,
-                "output \(partition) has come to \(known.reached), committed is \(known.committed)")
+                known.committed == reached(partition) || known.seeks[seeks...].contains(known.committed), 5,
+                "output of \(partition) has come to \(reached(partition)), committed is \(known.committed)")
         }
-        // What was open is known now.
-        openSeeks = [:]
     }
 
     /// Records of a log from an offset on.

@@ -17,7 +17,7 @@ extension ConsumerSimulation {
             noteStart(lastConsumer, instanceID)
         }
         var member = GroupMember(
-            configuration, topics: [Self.input], counts: [Self.input: Int32(partitions.count)])
+            configuration, topics: subscribed.topics, counts: subscribed.counts)
         member.start()
         consumers[lastConsumer] = Consumer(member: member)
         note("start \(lastConsumer) \(configuration.instanceID ?? "-") \(configuration.assignors)")
@@ -65,8 +65,10 @@ extension ConsumerSimulation {
         guard var consumer = consumers[id], consumer.inHand == nil, !consumer.isRevoking else { return }
         if consumer.isLost { return comeBack(id) }
         guard let chosen = consumer.member.owned.randomElement(using: &random) else { return }
-        let partition = Int(chosen.partition)
-        let number = number(Self.input, partition)
+        // A deleted topic is what the loop hears of.
+        guard case .there = catalogue else { return }
+        let partition = index(chosen)
+        let number = number(partition)
         guard let range = try? store?.volume.offsets(number) else { return }
         if consumer.positions[partition] == nil {
             do throws(GroupError) {
@@ -173,12 +175,16 @@ extension ConsumerSimulation {
         guard let consumer = consumers[id], !isAtomic, !consumer.isLost, consumer.member.generation >= 0,
             !consumer.processed.isEmpty
         else { return }
+        let processed = consumer.processed.filter { isPresent($0.key) }
+        if processed.count < consumer.processed.count { count(.lateCommit) }
+        consumers[id]?.processed = processed
+        guard !processed.isEmpty else { return }
         lastTicket += 1
-        note("\(id) commits \(consumer.processed.sorted { $0.key < $1.key })")
-        commits[lastTicket] = (id, consumer.processed)
-        for partition in consumer.processed.keys { partitions[partition].sought = nil }
+        note("\(id) commits \(processed.sorted { $0.key < $1.key })")
+        commits[lastTicket] = (id, processed)
+        for partition in processed.keys { partitions[partition].sought = nil }
         consumers[id]?.inFlight += 1
-        let request = request(consumer, consumer.processed)
+        let request = request(consumer, processed)
         coordinator.commit(request, ticket: lastTicket, now: clock.now)
     }
 

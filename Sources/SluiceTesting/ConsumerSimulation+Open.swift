@@ -10,14 +10,12 @@ extension ConsumerSimulation {
         policy = .none
         defer { policy = drawn }
         try open()
-        var input = LogSettings()
-        input.segmentBytes = Int64(random.pick([300, 1000, 4000]))
-        input.retentionMilliseconds = nil
-        input.isUntilConsumed = isKept
-        try make(Self.input, partitions.count, input)
-        input.isUntilConsumed = false
-        try make(Self.output, partitions.count, input)
-        var offsets = input
+        inputSettings.segmentBytes = Int64(random.pick([300, 1000, 4000]))
+        inputSettings.retentionMilliseconds = nil
+        var offsets = inputSettings
+        try make(Self.output, partitionCount, inputSettings)
+        inputSettings.isUntilConsumed = isKept
+        try make(Self.input, partitionCount, inputSettings)
         offsets.isCompacted = true
         offsets.isDeleted = false
         offsets.segmentBytes = Int64(random.pick([300, 600, 2000]))
@@ -28,9 +26,10 @@ extension ConsumerSimulation {
             guard try work(1) else { break }
         }
         try check(created.isEmpty, 8, "topics are not made")
+        findInput()
     }
 
-    private func make(_ name: String, _ count: Int, _ settings: LogSettings) throws(SimulationViolation) {
+    func make(_ name: String, _ count: Int, _ settings: LogSettings) throws(SimulationViolation) {
         lastTicket += 1
         created.insert(lastTicket)
         let id = UniqueID(using: &random)
@@ -111,6 +110,7 @@ extension ConsumerSimulation {
         ghostTickets = []
         latest = [:]
         for _ in openSeeks { count(.openSeek) }
+        created = []
         effects = []
         coordinator = GroupCoordinator(seed: random.next())
         guard outcome.openings > 1 else { return coordinator.finishLoading(now: clock.now) }
@@ -122,8 +122,12 @@ extension ConsumerSimulation {
             }
         }
         coordinator.finishLoading(now: clock.now)
+        findInput()
         note("committed are \(visible().sorted { $0.key < $1.key })")
         try checkAfterOpening()
+        // What was open is known now.
+        openSeeks = [:]
+        if case .gone = catalogue { forget(isHeld: false) }
     }
 
     /// The process or the machine ends.
@@ -168,7 +172,8 @@ extension ConsumerSimulation {
         files.policy = .none
         files.crashAfterCalls = nil
         try closeAndOpen()
-        for partition in partitions.indices { produce(to: partition) }
+        try completeCatalogue()
+        for partition in live { produce(to: partition) }
         while consumers.count < 2 { startConsumer() }
         var rounds = 0
         while try !isQuiet() {
@@ -184,7 +189,7 @@ extension ConsumerSimulation {
             tellFloors()
             try check()
         }
-        for partition in partitions.indices {
+        for partition in live {
             let known = partitions[partition]
             let found = Set(known.records.filter { $0.key < known.committed }.values)
             try check(
@@ -193,11 +198,11 @@ extension ConsumerSimulation {
         try closeAndOpen()
     }
 
-    private func ends() -> [Int64] { partitions.map(\.end) }
+    private func ends() -> [Int64] { live.map { partitions[$0].end } }
 
     private func isQuiet() throws(SimulationViolation) -> Bool {
         guard produced.isEmpty, commits.isEmpty, writes.isEmpty, held.isEmpty else { return false }
         let offsets = visible()
-        return partitions.indices.allSatisfy { offsets[$0] ?? 0 == partitions[$0].end }
+        return live.allSatisfy { offsets[$0] ?? 0 == partitions[$0].end }
     }
 }

@@ -6,10 +6,10 @@ internal import SluiceLog
 extension ConsumerSimulation {
     /// Sets the positions of some partitions to offsets that are there, as an administrator does.
     func seek() throws(SimulationViolation) {
-        guard isSought else { return }
+        guard isSought, case .there = catalogue else { return }
         var targets: [Int: Int64] = [:]
-        for partition in partitions.indices where random.chance(0.6) {
-            let found = try? store?.volume.offsets(number(Self.input, partition))
+        for partition in live where random.chance(0.6) {
+            let found = try? store?.volume.offsets(number(partition))
             guard let range = found else { continue }
             targets[partition] = random.pick([
                 range.lowerBound, range.upperBound, range.lowerBound + Int64(random.below(range.count + 1)),
@@ -76,7 +76,7 @@ extension ConsumerSimulation {
     func haunt() {
         guard !ghosts.isEmpty else { return }
         let ghost = random.pick(ghosts)
-        let partition = random.below(partitions.count)
+        let partition = random.pick(Array(live))
         count(.ghost)
         lastTicket += 1
         note("\(ghost.memberID.prefix(6)) commits after its end")

@@ -8,6 +8,7 @@ enum ConsumerStep: Int, CaseIterable {
     case join, leave, answer, takeBatch, finishBatch, commit, revoked, retry
     case wait, waitLong, floors, retain, compact
     case seek, haunt, submit, loop
+    case deleteTopic, makeTopic
     case reopen, die, armCrash
 
     var weight: Int {
@@ -16,9 +17,9 @@ enum ConsumerStep: Int, CaseIterable {
         case .loop: 40
         case .work: 16
         case .answer, .takeBatch, .finishBatch, .commit, .revoked: 10
-        case .floors, .retain, .compact, .wait, .retry: 3
+        case .floors, .retain, .compact, .wait, .retry, .makeTopic: 3
         case .join: 2
-        case .leave, .waitLong, .reopen, .die, .armCrash, .seek, .haunt, .submit: 1
+        case .deleteTopic, .leave, .waitLong, .reopen, .die, .armCrash, .seek, .haunt, .submit: 1
         }
     }
 }
@@ -28,7 +29,7 @@ extension ConsumerSimulation {
         let ids = consumers.keys.sorted()
         let id = ids.isEmpty ? 0 : random.pick(ids)
         switch drawStep() {
-        case .produce: produce(to: random.below(partitions.count))
+        case .produce: produce(to: random.pick(Array(live)))
         case .take: take(random.chance(0.6) ? .append : .background)
         case .run: if !jobs.isEmpty { runJob(random.below(jobs.count)) }
         case .finish: if !jobs.isEmpty { finishJob(random.below(jobs.count)) }
@@ -56,6 +57,8 @@ extension ConsumerSimulation {
             try seek()
         case .loop: try turn(id)
         case .haunt: haunt()
+        case .deleteTopic: if isDeleted { deleteTopic() }
+        case .makeTopic: if case .free = catalogue { try makeTopic() }
         case .submit: if !held.isEmpty { submit(random.pick(held.keys.sorted())) }
         case .reopen: try closeAndOpen()
         case .die: try crash()
@@ -84,7 +87,7 @@ extension ConsumerSimulation {
         note("produce \(lastNumber) to \(partition): \(values.count) records")
         produced[lastNumber] = (partition, values)
         let batch = batch(values, of: 1, number: lastNumber, padding: random.pick([0, 20, 100]))
-        let target = number(Self.input, partition)
+        let target = number(partition)
         do throws(LogError) {
             try store?.volume.submit(batch, to: target, .durable)
         } catch {
@@ -140,11 +143,11 @@ extension ConsumerSimulation {
     }
 
     func tellFloors() {
-        guard isKept else { return }
+        guard isKept, case .there = catalogue else { return }
         let floors = visible()
         note("consumed \(floors.sorted { $0.key < $1.key })")
-        for partition in partitions.indices {
-            let target = number(Self.input, partition)
+        for partition in live {
+            let target = number(partition)
             partitions[partition].floor = max(partitions[partition].floor, floors[partition] ?? 0)
             do throws(LogError) {
                 try store?.volume.setConsumedFloor(target, to: floors[partition] ?? 0)

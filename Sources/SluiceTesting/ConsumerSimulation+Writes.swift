@@ -9,6 +9,11 @@ extension ConsumerSimulation {
         guard let consumer = consumers[id], !consumer.isLost, consumer.member.generation >= 0 else {
             return true
         }
+        guard isPresent(batch.partition) else {
+            count(.lateCommit)
+            note("\(id) may not write \(batch.range): its topic is gone")
+            return true
+        }
         lastTicket += 1
         let ticket = lastTicket
         coordinator.commit(
@@ -51,11 +56,19 @@ extension ConsumerSimulation {
         guard let write = held.removeValue(forKey: id) else { return }
         if consumers[id] == nil { count(.orphanedWrite) }
         let batch = write.batch
+        guard isPresent(batch.partition) else {
+            // Behind the deletion of its topic nothing in the log would take the commit back.
+            count(.lateWrite)
+            note("\(id) may write \(batch.range) no more: its topic is gone")
+            consumers[id]?.inFlight -= 1
+            coordinator.stored(write.store.id, .failed, now: clock.now)
+            return goBack(write)
+        }
         lastNumber += 1
         note("\(id) writes \(batch.range) of \(batch.partition) as \(lastNumber)")
         let parts = [
             AtomicPart(
-                partition: number(Self.output, batch.partition),
+                partition: number(Self.output, batch.partition % partitionCount),
                 batch: self.batch(batch.values, of: 3, number: lastNumber, padding: 0)),
             AtomicPart(
                 partition: number(Self.offsets, 0),

@@ -5,10 +5,11 @@
 //   join, take batches, finish them, commit by themselves or as one with what they append to `out`, leave,
 //   and exceed their time; static ones come back, before their time is over or after it, and take the place
 //   of another of their name; members offer different assignors; the group is sought, empty or not; the dead
-//   go on to commit; consumed floors are told, retention and compaction run; time passes; the store is
-//   closed; the process dies or the power goes, also within a job and within a recovery; calls fail by a
-//   drawn `FaultPolicy`. After each opening the coordinator is loaded from what `__consumer_offsets` holds.
-//   A run ends on a machine that is whole, with members that read on until nothing is left.
+//   go on to commit; consumed floors are told, retention and compaction run; `in` is deleted, and made
+//   anew; time passes; the store is closed; the process dies or the power goes, also within a job and within
+//   a recovery; calls fail by a drawn `FaultPolicy`. After each opening the coordinator is loaded from what
+//   `__consumer_offsets` holds. A run ends on a machine that is whole, with members that read on until
+//   nothing is left.
 //
 // The shell between them is the library's in small: a `store` effect is one batch of the offsets topic, told
 // with `stored` when it is answered; the records of a commit that is one with data are the last part of the
@@ -26,7 +27,8 @@
 //  next, and is committed exactly that far after an opening. (6) What is kept until it is consumed is there
 //  until then. (7) An offset never changes its record. (8) On a whole machine everything is answered, and the
 //  group reads to the end. (9) Of two of one instance id the one that began last stays; to come
-//  back after a removal is no beginning. Who was fenced or removed, or has left, commits nothing more.
+//  back after a removal is no beginning. Who was fenced or removed, or has left, commits nothing more. (10)
+//  A topic that is made anew is begun at its beginning: of the one before nothing stays committed.
 
 internal import SluiceCore
 internal import SluiceLog
@@ -69,6 +71,10 @@ public enum ConsumerEvent: String, CaseIterable, Sendable, Hashable {
     case heldWrite, orphanedWrite
     /// A member waited for a position, for a commit was on its way.
     case unstable
+    /// A topic was deleted and what was committed of it is gone; was made anew; the process ended in between.
+    case topicDeleted, topicMadeAnew, topicHalfDeleted
+    /// A commit, or an atomic write with one, was refused for its topic had been deleted.
+    case lateCommit, lateWrite
     /// An assignment was made under an eager protocol; under a cooperative one.
     case eager, cooperative
     /// A member found nothing that all others offer as well.
@@ -102,7 +108,7 @@ public final class ConsumerSimulation {
 
         var instanceID: String? { member.configuration.instanceID }
     }
-    /// One partition of `in`, and of `out`.
+    /// One partition of `in`; of a topic that was deleted too.
     struct Partition {
         var records: [Int64: UInt64] = [:]
         var acknowledged: Set<UInt64> = []
@@ -112,9 +118,6 @@ public final class ConsumerSimulation {
         var committed: Int64 = 0
         /// The end that was seen.
         var end: Int64 = 0
-        /// How much of `out` was read, and where in the input the last write in it has come to.
-        var outEnd: Int64 = 0
-        var reached: (write: UInt64, offset: Int64) = (0, 0)
         /// Where seeks wanted to go, also those that have no answer; and where a log's start was met behind a
         /// position that had been sought.
         var seeks: [Int64] = []
@@ -122,6 +125,12 @@ public final class ConsumerSimulation {
         var sought: Int64?
         /// The greatest floor that was told.
         var floor: Int64 = 0
+    }
+    /// One partition of `out`.
+    struct Output {
+        /// How much of it was read, and where in the input the last write in it has come to.
+        var end: Int64 = 0
+        var reached: (write: UInt64, offset: Int64) = (0, 0)
     }
     struct AtomicWrite {
         var consumer: Int
@@ -165,6 +174,7 @@ public final class ConsumerSimulation {
     let assignors: [[Assignor]]
     let hasStaticMembers: Bool
     let isSought: Bool
+    let isDeleted: Bool
 
     var coordinator: GroupCoordinator
     /// What the coordinator wants done, in order.
@@ -189,7 +199,15 @@ public final class ConsumerSimulation {
     var latest: [String: (id: Int, leftUntil: Int64?)] = [:]
     var lastNumber: UInt64 = 0
     var produced: [UInt64: (partition: Int, values: [UInt64])] = [:]
-    var partitions: [Partition]
+    /// Partitions of `in` have other numbers here each time that it is made: `live` are those of the last.
+    var partitions: [Partition] = []
+    let partitionCount: Int
+    var outputs: [Output]
+    var inputSettings = LogSettings()
+    /// The topic that `live` is of, and the volume's numbers of its partitions.
+    var inputID: UniqueID?
+    var inputNumbers: [Int] = []
+    var catalogue = Catalogue.there
     var created: Set<UInt64> = []
     /// Something cannot be written, or nobody knows what was, before the store is opened again.
     var mustReopen = false
@@ -227,7 +245,9 @@ public final class ConsumerSimulation {
         ])
         hasStaticMembers = random.chance(0.5)
         isSought = random.chance(0.5)
-        partitions = Array(repeating: Partition(), count: random.within(2...4))
+        isDeleted = random.chance(0.4)
+        partitionCount = random.within(2...4)
+        outputs = Array(repeating: Output(), count: partitionCount)
         drawMachine()
     }
 
@@ -302,11 +322,7 @@ public final class ConsumerSimulation {
         if !holds { throw violation(invariant, message()) }
     }
 
-    func place(_ partition: Int) -> GroupPartition {
-        GroupPartition(topic: Self.input, partition: Int32(partition))
-    }
-
-    /// The volume's number of a partition. Every topic is made before anything goes wrong.
+    /// The volume's number of a partition of the topics that are made before anything goes wrong.
     func number(_ topic: String, _ partition: Int) -> Int {
         do throws(LogError) {
             return try store?.volume.number(topic: topic, partition: partition) ?? -1
