@@ -3,7 +3,7 @@
 // Sizes are small, so that marks are reached in milliseconds. A group that is to lag has a member which stops
 // in the body of its loop; nothing waits for wall-clock time but what the library itself waits for.
 
-import Sluice
+@testable import Sluice
 import Testing
 
 @Suite struct PressureTests {
@@ -228,5 +228,19 @@ private actor Gate {
         isOpen = true
         for one in waiting { one.resume() }
         waiting = []
+    }
+
+    @Test func `a store that comes to the device has a part of it, also while the others are quiet`()
+        async throws
+    {
+        try await withStore { store in
+            try await withStore { other in
+                // Stores of other tests come and go. A quiet one does not look: whoever does sets it for all.
+                try await eventually {
+                    let limits = [store, other].map { $0.engine.read { $0.diskUse.limitBytes } }
+                    return abs(limits[0] - limits[1]) < limits[0] / 100
+                }
+            }
+        }
     }
 }

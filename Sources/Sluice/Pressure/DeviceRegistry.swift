@@ -1,7 +1,8 @@
 // The stores of this process, by the device that they are on: they share its free space.
 //
-// (1) Each tells at every look what it has, and asks what it may have: DeviceBudget decides. (2) Guarded by
-// one lock, for microseconds. (3) A store that has left is forgotten.
+// (1) Whoever looks asks all of them what they have, and puts into force what each may have: DeviceBudget
+// decides. (2) Guarded by one lock, for microseconds; it is taken before the locks of the stores. (3) A store
+// that has left is forgotten.
 
 import SluiceCore
 import SluiceLog
@@ -35,20 +36,30 @@ struct Device: Sendable {
 
 /// One store's membership in the registry.
 final class DeviceMember: Sendable {
+    private let store: WeakStore
     private let path: String
     private let budget: Int64?
     private let id: UInt64
+    private let state = Locked(State())
 
+    private struct State {
+        var cause = DeviceBudget.Limit.Cause.budget
+        var hasLeft = false
+    }
+    /// Whoever drops the last reference to an engine takes locks: never with the registry's.
+    private struct WeakStore: Sendable {
+        weak var engine: StoreEngine?
+    }
     private struct Registry: ~Copyable {
         var next: UInt64 = 0
-        var stores: [UInt64: [UInt64: DeviceBudget.Store]] = [:]
+        var members: [UInt64: [UInt64: DeviceMember]] = [:]
     }
     private static let registry = Locked(Registry())
 
-    /// - Parameter budget: the store's own; nil: a part of the device.
-    init(_ path: String, budget: Int64?) {
-        self.path = path
-        self.budget = budget
+    init(_ engine: StoreEngine) {
+        store = WeakStore(engine: engine)
+        path = engine.path
+        budget = engine.diskBudget
         id = Self.registry.withLock { registry in
             registry.next += 1
             return registry.next
@@ -61,34 +72,46 @@ final class DeviceMember: Sendable {
         return DeviceBudget(capacityBytes: device.capacityBytes, freeBytes: 0, stores: []).defaultBytes
     }
 
-    /// Takes note of what the store has, and says what it may have.
-    func limit(_ use: DiskUse) -> DeviceBudget.Limit {
+    /// What keeps the store from having more of the disk.
+    var limitCause: DeviceBudget.Limit.Cause { state.withLock { $0.cause } }
+
+    /// Sets what each store on the device may use.
+    func look() {
         guard let device = Device(of: path) else {
-            return Self.unlimited(budget)
+            // The system does not tell how large it is.
+            store.engine.map { set(DeviceBudget.Limit(bytes: budget ?? .max, cause: .budget), $0) }
+            return
         }
-        let (id, budget) = (id, budget)
-        return Self.registry.withLock { registry in
-            registry.stores[device.id, default: [:]][id] = DeviceBudget.Store(
-                budgetBytes: budget, usedBytes: use.usedBytes, reservedBytes: use.reservedBytes)
-            let stores = (registry.stores[device.id] ?? [:]).sorted { $0.key < $1.key }
-            let limits = DeviceBudget(
-                capacityBytes: device.capacityBytes, freeBytes: device.freeBytes, stores: stores.map(\.value)
-            ).limits
-            let mine = stores.firstIndex { $0.key == id }
-            return mine.map { limits[$0] } ?? Self.unlimited(budget)
+        let kept = Self.registry.withLock { registry -> [(DeviceMember, StoreEngine)] in
+            guard !state.withLock({ $0.hasLeft }) else { return [] }
+            registry.members[device.id, default: [:]][id] = self
+            let found = (registry.members[device.id] ?? [:]).values.compactMap { member in
+                member.store.engine.map { (member, $0) }
+            }
+            let stores = found.map { member, engine in
+                let use = engine.read { $0.diskUse }
+                return DeviceBudget.Store(
+                    budgetBytes: member.budget, usedBytes: use.usedBytes, reservedBytes: use.reservedBytes)
+            }
+            let budget = DeviceBudget(
+                capacityBytes: device.capacityBytes, freeBytes: device.freeBytes, stores: stores)
+            for ((member, engine), limit) in zip(found, budget.limits) { member.set(limit, engine) }
+            return found
         }
+        withExtendedLifetime(kept) {}
     }
 
-    /// Where the system does not tell how large a device is.
-    private static func unlimited(_ budget: Int64?) -> DeviceBudget.Limit {
-        DeviceBudget.Limit(bytes: budget ?? .max, cause: .budget)
+    private func set(_ limit: DeviceBudget.Limit, _ engine: StoreEngine) {
+        state.withLock { $0.cause = limit.cause }
+        engine.lock.withLock { engine.volume.setDiskLimit(limit.bytes) }
     }
 
     func leave() {
         let id = id
         Self.registry.withLock { registry in
-            for device in registry.stores.keys { registry.stores[device]?[id] = nil }
-            registry.stores = registry.stores.filter { !$0.value.isEmpty }
+            state.withLock { $0.hasLeft = true }
+            for device in registry.members.keys { registry.members[device]?[id] = nil }
+            registry.members = registry.members.filter { !$0.value.isEmpty }
         }
     }
 }

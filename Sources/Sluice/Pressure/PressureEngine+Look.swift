@@ -46,10 +46,8 @@ extension PressureEngine {
         let topics = watchedTopics()
         let wall = engine.retentionWall(now)
         let gating = gatingGroups(of: topics)
-        let limit = device.limit(engine.read { $0.diskUse })
-        state.withLock { $0.limitCause = limit.cause }
+        device.look()
         return engine.lock.withLock {
-            engine.volume.setDiskLimit(limit.bytes)
             var input = engine.volume.pressureInput(topics, gating, wall: wall, now: now)
             input.commitSeconds = engine.commitSeconds
             return input

@@ -30,8 +30,6 @@ final class PressureEngine: Sendable {
         var input: PressureInput?
         var output: PressureOutput?
         var producers: [UInt32: WeakProducerCore] = [:]
-        /// What keeps the store from having more of the disk.
-        var limitCause = DeviceBudget.Limit.Cause.budget
         /// Gates of atomic writes, by topic.
         var atomicGates: [String: UInt32] = [:]
         /// What the topics' settings are, as of the last look that read them.
@@ -50,12 +48,10 @@ final class PressureEngine: Sendable {
     init(_ engine: StoreEngine, _ groups: GroupEngine) {
         self.engine = engine
         self.groups = groups
-        device = DeviceMember(engine.path, budget: engine.diskBudget)
-        let (snapshot, use) = engine.read { ($0.pressureSnapshot, $0.diskUse) }
+        device = DeviceMember(engine)
+        device.look()
+        let snapshot = engine.read { $0.pressureSnapshot }
         var first = State()
-        let limit = device.limit(use)
-        first.limitCause = limit.cause
-        engine.lock.withLock { engine.volume.setDiskLimit(limit.bytes) }
         if !snapshot.isEmpty, let controller = try? PressureController(snapshot: snapshot) {
             first.controller = controller
             first.saved = snapshot
@@ -108,7 +104,6 @@ final class PressureEngine: Sendable {
     private func obstacle(
         _ state: borrowing State, _ topic: String, _ retryAt: Int64, isFinal: Bool
     ) -> Obstacle {
-        let isFileSystem = state.limitCause == .fileSystem
         let disk = state.output.map(\.disk)
         let lag = state.output?.topics[topic]
         let ruling = [disk, lag].compactMap { $0 }.min { $0.isTighter(than: $1) }
@@ -116,7 +111,7 @@ final class PressureEngine: Sendable {
             ruling.map { Busy.Reason($0, state.input?.disk) } ?? .disk(usedBytes: 0, limitBytes: 0)
         return Obstacle(
             reason: reason, retryAt: retryAt, isFinal: isFinal,
-            isFileSystem: isFileSystem && ruling?.cause == .disk)
+            isFileSystem: ruling?.cause == .disk && device.limitCause == .fileSystem)
     }
 
     /// A batch that was begun came to so many bytes; 0 when it was given up.
@@ -144,11 +139,11 @@ final class PressureEngine: Sendable {
         }
         guard !isReserved else { return nil }
         requestLook()
-        let (policy, cause) = state.withLock { ($0.gates.policy(of: gate), $0.limitCause) }
+        let policy = state.withLock { $0.gates.policy(of: gate) }
         return Obstacle(
             reason: .disk(usedBytes: use.usedBytes, limitBytes: use.limitBytes),
             retryAt: Instant.monotonicNow + Self.retryNanoseconds, isFinal: policy == .reject,
-            isFileSystem: cause == .fileSystem)
+            isFileSystem: device.limitCause == .fileSystem)
     }
 
     private static let retryNanoseconds: Int64 = 100_000_000
