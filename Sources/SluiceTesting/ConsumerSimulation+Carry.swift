@@ -194,7 +194,7 @@ extension ConsumerSimulation {
         case .compacted: outcome.compactions += 1
         case .segmentsRemoved(_, _, let count, _): outcome.removals += count
         case .recordsDropped: break
-        case .removalFailed, .recordsUnreadable, .compactionFailed: break
+        case .removalFailed, .recordsUnreadable, .compactionFailed, .syncDelayed, .syncResumed: break
         }
     }
 

@@ -152,6 +152,8 @@ public struct FaultPolicy: Sendable, Hashable {
     /// What disks do, and whether it may stay like that.
     private static let usual: [(FileOperation, errno: Int32, isPermanent: Bool)] = [
         (.write, EIO, true), (.write, ENOSPC, true), (.sync, EIO, true), (.sync, EIO, false),
+        (.sync, ENOSPC, true), (.sync, ENOSPC, false), (.sync, EDQUOT, false),
+        (.syncDirectory, ENOSPC, false),
         (.syncDirectory, EIO, false), (.read, EIO, false), (.open, EMFILE, false), (.open, ENOSPC, false),
         (.truncate, EIO, false), (.rename, EIO, false), (.remove, EIO, false),
         (.makeDirectory, ENOSPC, false), (.allocate, ENOSPC, true), (.allocate, EOPNOTSUPP, true),

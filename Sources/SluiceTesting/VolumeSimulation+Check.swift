@@ -54,7 +54,10 @@ extension VolumeSimulation {
             }
         case .storeStopped: isFailed = true
         case .compacted: compactions += 1
-        case .removalFailed, .segmentsRemoved, .recordsDropped, .recordsUnreadable, .compactionFailed: break
+        case .syncDelayed: delayedSyncs += 1
+        case .removalFailed, .segmentsRemoved, .recordsDropped, .recordsUnreadable, .compactionFailed,
+            .syncResumed:
+            break
         }
     }
 

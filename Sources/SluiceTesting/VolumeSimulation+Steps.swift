@@ -178,6 +178,9 @@ extension VolumeSimulation {
         case .stopped:
             let isStopped = ids.contains { partitions[submissions[$0].partition].isStopped }
             try check(isFailed || isStopped, 9, "refused without a reason that was told: \(error)")
+        case .io(let failure):
+            let isWaiting = store?.volume.isWaitingForRoom ?? false
+            try check(failure.isNoSpace && isWaiting, 9, "refused, and nothing waits for room: \(error)")
         default: throw violation(9, "refused for no reason: \(error)")
         }
     }

@@ -65,6 +65,8 @@ public struct SimulationOutcome: Sendable, Hashable {
     public var openings: Int
     /// Passes of compaction that came to their end.
     public var compactions: Int
+    /// Times that a sync had no room, and was to be tried again.
+    public var delayedSyncs: Int
 }
 
 /// A run of the volume on a simulated machine.
@@ -111,6 +113,7 @@ public final class VolumeSimulation {
     var step = 0
     var openings = 0
     var compactions = 0
+    var delayedSyncs = 0
     var hash: UInt64 = 0xCBF2_9CE4_8422_2325
     var operations: [String] = []
     /// Told each operation as it is noted.
@@ -143,7 +146,7 @@ public final class VolumeSimulation {
         try finish()
         return SimulationOutcome(
             traceHash: hash, steps: step, batches: submissions.count, openings: openings,
-            compactions: compactions)
+            compactions: compactions, delayedSyncs: delayedSyncs)
     }
 
     private func drawMachine() {

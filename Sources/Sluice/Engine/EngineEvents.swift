@@ -51,6 +51,13 @@ extension Logger {
                 metadata: [
                     "operation": "\(error.operation)", "file": "\(error.path)", "errno": "\(error.errno)",
                 ])
+        case .syncDelayed(let error):
+            warning(
+                "a sync had no room and is tried again; what waits for it is acknowledged then",
+                metadata: [
+                    "operation": "\(error.operation)", "file": "\(error.path)", "errno": "\(error.errno)",
+                ])
+        case .syncResumed: notice("what had no room has been synced")
         case .recordsUnreadable(let file, let position, let reason):
             error(
                 "records cannot be read",

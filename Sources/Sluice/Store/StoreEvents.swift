@@ -141,7 +141,7 @@ extension StoreEvent {
                 TopicPartition(topic: topic, partition: partition), records: records, bytes: bytes)
         case .recordsUnreadable(let file, let position, let reason):
             self = .recordsUnreadable(file: file, position: position, reason: reason)
-        case .removalFailed, .compacted, .compactionFailed: return nil
+        case .removalFailed, .compacted, .compactionFailed, .syncDelayed, .syncResumed: return nil
         }
     }
 }

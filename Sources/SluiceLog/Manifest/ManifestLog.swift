@@ -52,6 +52,8 @@ package struct ManifestLog: Sendable {
     var pointsAreUrgent = false
     var lastPointAt: Int64 = 0
     var isOut = false
+    /// A job whose sync had no room; it counts as out.
+    var again: Again<ManifestJob>?
     /// After a failure that may pass, such as a full disk: not before, monotonic ns.
     var retryAt: Int64?
     /// A new file is begun above this size.

@@ -107,6 +107,7 @@ public struct JobRunner: Sendable {
                     error: IOError(operation: "fdatasync", path: path, errno: 9))
             }
             do throws(IOError) {
+                if let start = target.rewrittenFrom { try rewrite(target, from: start, file) }
                 try files.sync(file)
                 if target.file.isNameDirty { try syncNames(target.file, &parents) }
                 return SyncResult(partition: target.partition, file: file, error: nil)

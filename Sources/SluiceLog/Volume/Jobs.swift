@@ -98,6 +98,8 @@ struct SyncTarget: Sendable {
     var partition: Int
     var file: SegmentFile
     var point: RecoveryPoint
+    /// Set after a sync that failed: what lies behind that point is written once more first.
+    var rewrittenFrom: RecoveryPoint?
 }
 
 public struct SyncJob: Sendable {

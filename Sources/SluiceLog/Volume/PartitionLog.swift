@@ -132,6 +132,8 @@ struct PartitionLog {
     /// Its file was taken for want of descriptors, and the job that closes it is out: until then what is
     /// removed is not gone.
     var isClosing = false
+    /// Its last sync had no room: it is written by nobody before it has been healed.
+    var heal: Heal?
     var isRolling = false
     var isRollQueued = false
     /// At the head of the queue waits an atomic write; or its commit is under way.

@@ -55,6 +55,8 @@ extension Volume {
             let isDirect =
                 !partition.settings.isDurable || partition.durable.offset < first.baseOffset
                 || bytes >= min(configuration.directBytes, journal.frameBytes + 1) || journal.isBypassed
+            // Its file is synced when it has been written again.
+            guard !isDirect || partition.heal == nil else { continue }
             if !isDirect {
                 guard plan.bytes + bytes <= journal.frameBytes, plan.entries.count < journal.frameEntries
                 else {
@@ -99,9 +101,9 @@ extension Volume {
 
     /// Whether all that lies before an atomic write in a partition is durable, or will be by this commit.
     private func isFree(_ number: Int, _ plan: CommitPlan) -> Bool {
-        guard let partition = partitions[number], !partition.isSyncing, !partition.isRolling else {
-            return false
-        }
+        guard let partition = partitions[number], !partition.isSyncing, !partition.isRolling,
+            partition.heal == nil
+        else { return false }
         return partition.uncommitted.isEmpty || plan.members.contains { $0.partition == number }
     }
 
@@ -174,7 +176,7 @@ extension Volume {
         for part in job.placed { partitions[part.partition]?.isCommitting = false }
         for (target, outcome) in zip(job.direct, result.direct) {
             if let error = outcome.error {
-                stop(target.partition, error)
+                failedSync(target.partition, error, now: now)
             } else {
                 synced(target, now: now)
             }
@@ -183,8 +185,12 @@ extension Volume {
         // place.
         let isBlocked = job.frame != nil && !job.groups.isEmpty && result.direct.contains { $0.error != nil }
         if let error = result.error, job.frame != nil, !isBlocked {
-            for id in job.groups { lostGroup(id, error) }
-            stopAll(error)
+            if passes(error) {
+                commitAgain(job, error, now: now)
+            } else {
+                for id in job.groups { lostGroup(id, error) }
+                stopAll(error)
+            }
         } else {
             if isBlocked, let frame = job.frame {
                 journal.files[frame.slot].position = frame.position
@@ -201,6 +207,7 @@ extension Volume {
         for target in job.direct { settle(target.partition) }
         for part in job.placed { settle(part.partition) }
         retryFiles()
+        healed()
     }
 
     /// What a partition may do again when a job of it has ended.
@@ -216,8 +223,8 @@ extension Volume {
     private mutating func committed(_ part: CommittedPart, isWritten: Bool) {
         guard let partition = partitions[part.partition], partition.refusal == nil || partition.isLeaving
         else { return }
-        // Not written: it stays uncommitted and goes into the next frame.
-        guard part.isDirect || isWritten else { return }
+        // Not written, or not synced: it stays uncommitted and goes into the next frame, or is healed.
+        guard part.isDirect ? partition.heal == nil : isWritten else { return }
         if !part.isDirect { partitions[part.partition]?.proven = max(partition.proven, part.position) }
         becameDurable(part.partition, LogPlace(offset: part.endOffset, position: part.position))
     }

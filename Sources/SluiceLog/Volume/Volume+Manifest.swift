@@ -2,7 +2,9 @@
 
 extension Volume {
     mutating func takeManifest(now: Instant) -> ManifestJob? {
-        guard failure == nil, manifest.isDue(configuration, now: now.monotonicNanoseconds) else { return nil }
+        guard failure == nil else { return nil }
+        if let job = takeManifestAgain(now: now) { return job }
+        guard manifest.isDue(configuration, now: now.monotonicNanoseconds) else { return nil }
         manifest.retryAt = nil
         manifest.out = manifest.queue
         manifest.queue = []
@@ -71,6 +73,10 @@ extension Volume {
             reserveFile.bytes = 0
             lostReserve(now: now)
         }
+        // Perhaps it is on the medium: then it can neither be refused nor be another.
+        if case .failure(let error) = result.place, !Self.isUnwritten(error), passes(error) {
+            return manifestAgain(job, error, now: now)
+        }
         settle(job, result.place)
         switch result.place {
         case .success(let place):
@@ -93,6 +99,12 @@ extension Volume {
             }
         case .failure(let error): failedManifest(job, error, now: now)
         }
+        healed()
+    }
+
+    /// Whether nothing of a frame that failed so can count.
+    private static func isUnwritten(_ error: IOError) -> Bool {
+        ["open", "pwritev", "write"].contains(error.operation)
     }
 
     private mutating func recorded(_ number: Int, _ point: RecoveryPoint) {
@@ -107,22 +119,20 @@ extension Volume {
 
     /// A full disk passes; a failed sync does not.
     private mutating func failedManifest(_ job: ManifestJob, _ error: IOError, now: Instant) {
-        let entries = manifest.out
-        for (number, _) in manifest.pointsOut { manifest.pendingPoints.insert(number) }
-        manifest.out = []
-        manifest.pointsOut = []
         // A new file whose first frame was not written counts for nothing; one that is whole and perhaps not
         // synced would count at the next opening, whatever were added to the old one: then nothing may be.
-        guard ["open", "pwritev", "write"].contains(error.operation) else {
-            manifest.queue = entries + manifest.queue
+        guard Self.isUnwritten(error) else {
+            takeBackRecords()
             return failure.map { failRequests($0) } ?? stopAll(error)
         }
         if job.replacement != nil {
             manifest.replaceAbove = manifest.position + configuration.manifestLimit
             disk.manifestLimit = manifest.replaceAbove
-            manifest.queue = entries + manifest.queue
-            return
+            return takeBackRecords()
         }
+        let entries = manifest.out
+        manifest.out = []
+        takeBackRecords()
         var kept: [ManifestLog.Entry] = []
         for entry in entries {
             if let request = entry.effect.request {
@@ -137,6 +147,21 @@ extension Volume {
         }
         manifest.queue = kept + manifest.queue
         manifest.retryAt = now.monotonicNanoseconds + Self.retryNanoseconds
+    }
+
+    /// What was to be recorded is in line again.
+    private mutating func takeBackRecords() {
+        for (number, _) in manifest.pointsOut { manifest.pendingPoints.insert(number) }
+        manifest.queue = manifest.out + manifest.queue
+        manifest.out = []
+        manifest.pointsOut = []
+    }
+
+    /// A job that was to be tried again will not be.
+    mutating func lostManifest(_ job: ManifestJob, _ error: IOError) {
+        manifest.isOut = false
+        settle(job, .failure(error))
+        takeBackRecords()
     }
 
     /// A request was not recorded: what had been set aside for it is given back.

@@ -34,9 +34,9 @@ extension Volume {
             !partition.isLeaving, !partition.isStopped
         else { return }
         partitions[number]?.isRolling = true
-        guard !partition.isWriting, !partition.isCommitting, !partition.isSyncing, !partition.isClosing else {
-            return
-        }
+        guard !partition.isWriting, !partition.isCommitting, !partition.isSyncing, !partition.isClosing,
+            partition.heal == nil
+        else { return }
         guard partition.uncommitted.isEmpty else { return queueCommit(number) }
         partitions[number]?.isRollQueued = true
         rollReady.append(number)
@@ -68,13 +68,14 @@ extension Volume {
         }
         guard let partition = partitions[job.partition] else { return }
         if let error = result.error {
-            partitions[job.partition]?.isRolling = false
             partitions[job.partition]?.isRollQueued = false
-            // A file that could not be opened has not failed: the next append tries again.
-            if error.operation == "open" {
+            // A file that could not be opened has not failed, nor has one that was clean: the next append
+            // tries again. One that is healed is rolled then.
+            if error.operation == "open" || job.file.id == nil && error.isNoSpace {
+                partitions[job.partition]?.isRolling = false
                 failQueue(job.partition, .io(error))
             } else {
-                stop(job.partition, error)
+                failedSync(job.partition, error, now: now)
             }
             settle(job.partition)
             return

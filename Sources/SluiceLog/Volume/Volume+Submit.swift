@@ -28,6 +28,8 @@ extension Volume {
         }
         if let failure { throw .stopped(failure) }
         if let refusal = partition.refusal { throw refusal }
+        if let heal = partition.heal { throw .io(heal.error) }
+        if let again = commitAgain, partition.settings.isDurable { throw .io(again.error) }
         let limit = min(partition.settings.maxMessageBytes, Limits.batchBytes)
         guard bytes <= limit else { throw .tooLarge(bytes: bytes, limit: limit) }
     }
@@ -94,6 +96,7 @@ extension Volume {
         if case .stopped = partition.condition { return }
         if case .offline = partition.condition { return }
         partitions[number]?.condition = .stopped(error)
+        partitions[number]?.heal = nil
         partitions[number]?.giveUpRoll()
         completions.events.append(
             .partitionStopped(topic: partition.topic, partition: Int(partition.key.partition), error))
@@ -120,6 +123,7 @@ extension Volume {
         guard failure == nil else { return }
         failure = error
         completions.events.append(.storeStopped(error))
+        loseAgain()
         for number in partitions.indices where partitions[number] != nil {
             failUncommitted(number, error)
             failQueue(number, .stopped(error))

@@ -9,7 +9,8 @@ extension Volume {
     mutating func requestSync(_ number: Int) {
         let added: Bool? = with(number) { partition in
             if case .stopped = partition.condition { return false }
-            guard !partition.isSyncQueued, !partition.isClean, partition.file != nil else { return false }
+            guard partition.heal == nil, !partition.isSyncQueued, !partition.isClean, partition.file != nil
+            else { return false }
             partition.isSyncQueued = true
             return true
         }
@@ -17,7 +18,11 @@ extension Volume {
     }
 
     mutating func takeSync(now: Instant) -> SyncJob? {
-        guard failure == nil, !isSyncOut, !syncReady.isEmpty else { return nil }
+        guard failure == nil, !isSyncOut else { return nil }
+        if let target = takeHeal(now: now) {
+            isSyncOut = true
+            return SyncJob(targets: [target])
+        }
         var targets: [SyncTarget] = []
         var later: [Int] = []
         while targets.count < 64, let number = syncReady.popFirst() {
@@ -27,7 +32,8 @@ extension Volume {
                 continue
             }
             partitions[number]?.isSyncQueued = false
-            guard partition.file != nil, !partition.isClean, partition.refusal == nil || partition.isLeaving
+            guard partition.file != nil, !partition.isClean, partition.heal == nil,
+                partition.refusal == nil || partition.isLeaving
             else {
                 continue
             }
@@ -48,13 +54,15 @@ extension Volume {
         for (target, result) in zip(job.targets, results) {
             partitions[target.partition]?.isSyncing = false
             if let error = result.error {
-                stop(target.partition, error)
+                failedSync(target.partition, error, now: now)
             } else {
+                partitions[target.partition]?.heal = nil
                 synced(target, now: now)
             }
             settle(target.partition)
         }
         retryFiles()
+        healed()
     }
 
     /// A segment is on the medium up to the target's point.

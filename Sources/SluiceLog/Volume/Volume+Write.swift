@@ -11,7 +11,7 @@ extension Volume {
             guard var partition = partitions[number] else { continue }
             partitions[number]?.isReady = false
             partition.isReady = false
-            guard !partition.isWriting, !partition.isStopped else { continue }
+            guard !partition.isWriting, !partition.isStopped, partition.heal == nil else { continue }
             if let batch = partition.journalled {
                 if let job = writeJob(number, [batch], group: partition.heldBy, now: now) { return job }
                 continue

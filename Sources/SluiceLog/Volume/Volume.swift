@@ -10,12 +10,13 @@
 //
 // (1) Offsets are given when a job is taken, in the order of submission, and never twice. (2) A record is
 // acknowledged after the job that makes it as safe as was asked. (3) A failed write loses nothing that was
-// acknowledged: its segment is cut back to whole batches. (4) A failed sync is final: that file is not
-// written again, what waited for it is indeterminate. (5) After `takeCompletions` every request has been
-// answered or has a job that will answer it.
+// acknowledged: its segment is cut back to whole batches. (4) After a failed sync nothing counts as on the
+// medium before it has been written again and synced. Where there was no room, that is done when there is
+// some; else the file is not written again, and what waited for it is indeterminate. (5) After
+// `takeCompletions` every request has been answered or has a job that will answer it.
 //
 // The verbs: +Submit, +Write, +Commit, +Atomic, +Sync, +Roll, +Manifest, +Topics, +Retention, +Relief,
-// +Compact, +Disk, +Read, +Close.
+// +Compact, +Disk, +Heal, +Read, +Close.
 
 /// What became of submitted work, since the last time it was asked.
 public struct Completions: Sendable {
@@ -63,6 +64,10 @@ public enum VolumeEvent: Sendable, Hashable {
     case compacted(topic: String, partition: Int, to: Int64)
     /// What a compaction wrote could not be kept; it is tried again.
     case compactionFailed(IOError)
+    /// A sync had no room: it is tried again, with what it is to cover written anew. Told of the first.
+    case syncDelayed(IOError)
+    /// No sync waits for room any more.
+    case syncResumed
 }
 
 public struct Volume: ~Copyable {
@@ -117,6 +122,13 @@ public struct Volume: ~Copyable {
     var measuredChanges: Int64?
     var isMeasureOut = false
     var reserveFile = ReserveFile()
+
+    /// A commit whose frame had no room; it counts as out.
+    var commitAgain: Again<CommitJob>?
+    /// Partitions whose segment is to be written and synced once more, in the order in which that is due.
+    var healing = RingQueue<Int>()
+    /// `syncDelayed` was told, `syncResumed` was not.
+    package internal(set) var isWaitingForRoom = false
 
     var isCommitOut = false
     var isSyncOut = false
@@ -205,6 +217,7 @@ public struct Volume: ~Copyable {
             return takeJournal(now: now).map(IOJob.journal)
         case .background:
             tick(now: now)
+            if let job = takeCommitAgain(now: now) { return .commit(job) }
             if let job = takeManifest(now: now) { return .manifest(job) }
             if let job = takeJournal(now: now) { return .journal(job) }
             if let job = takeRoll(now: now) { return .roll(job) }
@@ -246,6 +259,7 @@ public struct Volume: ~Copyable {
         consider(manifest.deadline(configuration))
         consider(compactionDeadline)
         consider(measureDeadline)
+        consider(healDeadline)
         if wantsReserve { consider(reserveFile.retryAt) }
         if !isJournalOut, journal.isFileWanted || journal.wantsNext { consider(journal.retryAt) }
         return deadline

@@ -1,0 +1,236 @@
+// Syncs that have no room: what they were to cover is written again, and everything goes on by itself.
+
+import SluiceTesting
+import Testing
+
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+@testable import SluiceLog
+
+@Suite struct DiskHealTests {
+    private let long = String(repeating: "x", count: 200)
+
+    private func store(_ change: (inout VolumeConfiguration) -> Void = { _ in }) throws -> TestStore {
+        let store = TestStore(seed: 1, change)
+        try store.open()
+        try store.createTopic("t")
+        try store.createTopic("u")
+        return store
+    }
+
+    /// The disk has no room at the syncs of a file; the call that fails first, and for how many.
+    private func fill(_ store: TestStore, _ path: String, errno: Int32 = ENOSPC) {
+        store.files.fail(.sync, errno: errno, isPermanent: true, pathContains: path)
+    }
+
+    private func isNoSpace(_ body: () throws -> Void) -> Bool {
+        do {
+            try body()
+            return false
+        } catch LogError.io(let error) {
+            return error.isNoSpace
+        } catch {
+            return false
+        }
+    }
+
+    /// What was written and synced last is there after a loss of power.
+    private func expectAfterPowerLoss(_ store: TestStore, _ topic: String, _ values: [String]) throws {
+        store.losePower()
+        try store.open()
+        #expect(try store.read(topic) == values)
+        try store.close()
+        #expect(try store.verify().findings.isEmpty)
+    }
+
+    @Test(arguments: [ENOSPC, EDQUOT])
+    func `a commit without room waits, what comes meanwhile is refused, and both go on`(errno: Int32) throws {
+        let store = try store()
+        try store.append(["a"], to: "t")
+        fill(store, "/journal/", errno: errno)
+        let waiting = try store.submit(["b"], to: "t")
+        for _ in 0..<30 where store.answers[waiting] == nil { step(store) }
+        #expect(store.answers[waiting] == nil)
+        #expect(isNoSpace { try store.submit(["c"], to: "t") })
+        #expect(isNoSpace { try store.submit(["c"], to: "u") })
+        #expect(try store.read("t") == ["a"])
+        #expect(store.events.count { if case .syncDelayed = $0 { true } else { false } } == 1)
+        store.files.policy = .none
+        store.drive { store.answers[waiting] != nil }
+        #expect(store.answers[waiting]?.offset == 1)
+        #expect(store.events.contains(.syncResumed))
+        #expect(try store.append(["d"], to: "t")?.offset == 2)
+        try expectAfterPowerLoss(store, "t", ["a", "b", "d"])
+    }
+
+    /// One job, or the next moment.
+    private func step(_ store: TestStore) {
+        if let job = store.take(.append) ?? store.take(.background) ?? store.take(.append) {
+            store.run(job)
+        } else {
+            store.clock.advance(by: .milliseconds(100))
+        }
+    }
+
+    @Test func `a segment that was synced by itself is written again, not only synced again`() throws {
+        let store = try store { $0.directBytes = 100 }
+        try store.append([long], to: "t")
+        fill(store, "/t-0/")
+        let waiting = try store.submit([long + "2"], to: "t")
+        for _ in 0..<30 { step(store) }
+        #expect(store.answers[waiting] == nil)
+        #expect(isNoSpace { try store.submit(["c"], to: "t") })
+        // Another partition has room.
+        #expect(try store.append([long], to: "u")?.offset == 0)
+        store.files.policy = .none
+        store.drive { store.answers[waiting] != nil }
+        #expect(store.answers[waiting]?.offset == 1)
+        #expect(try store.append([long + "3"], to: "t")?.offset == 2)
+        try expectAfterPowerLoss(store, "t", [long, long + "2", long + "3"])
+    }
+
+    @Test func `what was queued behind a segment without room is refused, and has no offset`() throws {
+        let store = try store { $0.directBytes = 100 }
+        fill(store, "/t-0/")
+        let first = try store.submit([long], to: "t")
+        let write = try #require(store.take(.append))
+        let second = try store.submit(["second"], to: "t")
+        store.run(write)
+        for _ in 0..<30 { step(store) }
+        store.files.policy = .none
+        store.drive { store.answers[first] != nil && store.answers[second] != nil }
+        #expect(store.answers[first]?.offset == 0)
+        // Written before the sync failed, it waited for the same; else it was refused.
+        #expect(try store.read("t") == [long] + (store.answers[second]?.offset == nil ? [] : ["second"]))
+    }
+
+    @Test func `a segment that is not what was written stops its partition`() throws {
+        let store = try store { $0.directBytes = 100 }
+        fill(store, "/t-0/")
+        let waiting = try store.submit([long], to: "t")
+        for _ in 0..<6 { step(store) }
+        store.files.policy = .none
+        store.files.flipBit(store.log("t"), byte: 100, bit: 3)
+        store.drive { store.answers[waiting] != nil }
+        guard case .failure(.indeterminate)? = store.answers[waiting] else {
+            Issue.record("\(String(describing: store.answers[waiting]))")
+            return
+        }
+        #expect(throws: LogError.self) { try store.submit(["x"], to: "t") }
+    }
+
+    @Test func `a name that could not be synced is synced again, with its file`() throws {
+        let store = try store { $0.directBytes = 100 }
+        store.files.fail(.syncDirectory, errno: ENOSPC, isPermanent: true, pathContains: "/topics")
+        let waiting = try store.submit([long], to: "t")
+        for _ in 0..<30 { step(store) }
+        #expect(store.answers[waiting] == nil)
+        store.files.policy = .none
+        store.drive { store.answers[waiting] != nil }
+        #expect(store.answers[waiting]?.offset == 0)
+        try expectAfterPowerLoss(store, "t", [long])
+    }
+
+    @Test func `an atomic write whose frame had no room is whole, and nothing takes its place`() throws {
+        let store = try store()
+        try store.append(["a"], to: "t")
+        fill(store, "/journal/")
+        let (t, u) = (try store.number("t"), try store.number("u"))
+        let parts = [store.prepared(["both"]), store.prepared(["both"])]
+        try store.opened!.volume.submit(
+            atomic: zip([t, u], parts).map { AtomicPart(partition: $0, batch: $1, expecting: nil) },
+            now: store.clock.now)
+        for _ in 0..<30 { step(store) }
+        #expect(store.answers[parts[0].origin.number] == nil)
+        #expect(isNoSpace { try store.submit(["c"], to: "u") })
+        store.files.policy = .none
+        store.drive { parts.allSatisfy { store.answers[$0.origin.number] != nil } }
+        #expect(parts.map { store.answers[$0.origin.number]?.offset } == [1, 0])
+        #expect(try store.append(["after"], to: "u")?.offset == 1)
+        try expectAfterPowerLoss(store, "u", ["both", "after"])
+    }
+
+    @Test func `a roll without room is done later`() throws {
+        let store = try store { $0.directBytes = 1 << 20 }
+        try store.createTopic("r") { $0.segmentBytes = 200 }
+        try store.append(["first"], to: "r")
+        fill(store, "/r-0/")
+        let waiting = try store.submit([long], to: "r")
+        for _ in 0..<40 { step(store) }
+        store.files.policy = .none
+        store.drive { store.answers[waiting] != nil }
+        // It waited behind the roll, and was refused when that had no room.
+        #expect(store.answers[waiting]?.offset == nil)
+        store.drive()
+        #expect(try store.append([long], to: "r")?.offset == 1)
+        #expect(store.files.contents(store.log("r", base: 1)) != nil)
+        try expectAfterPowerLoss(store, "r", ["first", long])
+    }
+
+    @Test func `a request whose record had no room is answered when there is some`() throws {
+        let store = try store()
+        fill(store, "/manifest")
+        let id = UniqueID(using: &store.random)
+        let request = store.nextNumber()
+        try store.opened!.volume.createTopic(
+            "late", id: id, partitions: 1, settings: LogSettings().simulatedText, log: LogSettings(),
+            request: request)
+        for _ in 0..<30 { step(store) }
+        #expect(store.requests[request] == nil)
+        // Records need no record of the manifest.
+        #expect(try store.append(["a"], to: "t")?.offset == 0)
+        store.files.policy = .none
+        store.drive { store.requests[request] != nil }
+        #expect((try? store.requests[request]?.get()) == 1)
+        store.losePower()
+        try store.open()
+        #expect(try store.append(["x"], to: "late")?.offset == 0)
+    }
+
+    @Test(arguments: ["/journal/", "/t-0/", "/manifest"])
+    func `a close does not wait for room, and says what kept it from being clean`(path: String) throws {
+        let store = try store { $0.directBytes = path == "/t-0/" ? 100 : 1 << 20 }
+        try store.append([long], to: "u")
+        fill(store, path)
+        let waiting = try store.submit([long], to: "t")
+        for _ in 0..<30 { step(store) }
+        try store.close()
+        guard case .failure(.stopped(let error))? = store.closeResult else {
+            Issue.record("\(String(describing: store.closeResult))")
+            return
+        }
+        #expect(error.isNoSpace && error.path.contains(path))
+        store.files.policy = .none
+        try store.open()
+        #expect(try store.read("u") == [long])
+        // What was acknowledged is there; what was not may be.
+        if store.answers[waiting]?.offset != nil { #expect(try store.read("t") == [long]) }
+        #expect(try store.append(["x"], to: "t")?.offset != nil)
+        try store.close()
+    }
+
+    @Test func `the store stops with what was to be tried again when the manifest fails for good`() throws {
+        let store = try store()
+        try store.append(["first"], to: "t")
+        fill(store, "/journal/")
+        let waiting = try store.submit(["a"], to: "t")
+        for _ in 0..<10 { step(store) }
+        #expect(store.answers[waiting] == nil)
+        store.files.fail(.sync, errno: EIO, isPermanent: true, pathContains: "/manifest")
+        _ = try? store.createTopic("v")
+        store.drive { store.answers[waiting] != nil }
+        guard case .failure(.indeterminate)? = store.answers[waiting] else {
+            Issue.record("\(String(describing: store.answers[waiting]))")
+            return
+        }
+        try store.close()
+        store.files.policy = .none
+        try store.open()
+        #expect(try store.append(["b"], to: "t")?.offset != nil)
+    }
+}
