@@ -18,6 +18,8 @@ extension ConsumerSimulation {
         /// One of its name can be made.
         case free
         case making(request: UInt64)
+        /// Which of these, the next opening will tell.
+        case unknown
     }
 
     /// The numbers that the partitions of the last `in` have here.
@@ -84,14 +86,14 @@ extension ConsumerSimulation {
         let isDone = if case .success = result { true } else { false }
         switch catalogue {
         case .leaving(request):
-            // It stays, or its files do: then it is deleted all the same.
-            if !isDone, store?.volume.topic(Self.input) != nil { return catalogue = .there }
+            // It may stay, or be on its way; if its files stay, it is deleted all the same.
+            guard isDone || store?.volume.topic(Self.input) == nil else { return leaveOpen() }
             forget(isHeld: true)
         case .releasing(request):
+            guard isDone else { return leaveOpen() }
             catalogue = .free
-            if !isDone { mustReopen = true }
         case .making(request):
-            guard isDone else { return catalogue = .free }
+            guard isDone else { return leaveOpen() }
             findInput()
             count(.topicMadeAnew)
             catalogueChanged()
@@ -112,10 +114,7 @@ extension ConsumerSimulation {
         guard case .forgetting(ticket, let isHeld) = catalogue else { return }
         note("forgotten: \(error.map { "\($0)" } ?? "all")")
         // The opening after this does it.
-        guard error == nil else {
-            mustReopen = true
-            return catalogue = .gone
-        }
+        guard error == nil else { return leaveOpen() }
         count(.topicDeleted)
         catalogueChanged()
         guard isHeld else { return catalogue = .free }
@@ -125,9 +124,13 @@ extension ConsumerSimulation {
             catalogue = .releasing(request: lastTicket)
         } catch {
             note("refused: \(error)")
-            mustReopen = true
-            catalogue = .gone
+            leaveOpen()
         }
+    }
+
+    private func leaveOpen() {
+        mustReopen = true
+        catalogue = .unknown
     }
 
     private func catalogueChanged() {
