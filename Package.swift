@@ -78,6 +78,7 @@ let package = Package(
             name: "SluiceTests",
             dependencies: [
                 "Sluice", "SluiceFoundation", "SluiceTesting", "SluiceCore", "SluiceLog", "CSluiceSystem",
+                .product(name: "MetricsTestKit", package: "swift-metrics"),
             ],
             swiftSettings: settings),
         .testTarget(
