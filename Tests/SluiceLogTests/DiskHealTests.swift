@@ -192,6 +192,31 @@ import Musl
         #expect(try store.append(["x"], to: "late")?.offset == 0)
     }
 
+    @Test(arguments: [1, 1 << 20] as [Int64])
+    func `a record that may be on the medium is not refused when writing it again has no room`(
+        manifestBytes: Int64
+    ) throws {
+        // Also where the record is the first of a new file.
+        let store = try store { $0.manifestBytes = manifestBytes }
+        fill(store, "/manifest")
+        let id = UniqueID(using: &store.random)
+        let request = store.nextNumber()
+        try store.opened!.volume.createTopic(
+            "late", id: id, partitions: 1, settings: LogSettings().simulatedText, log: LogSettings(),
+            request: request)
+        for _ in 0..<10 { step(store) }
+        store.files.policy = .none
+        store.files.fail(.write, errno: ENOSPC, isPermanent: true, pathContains: "/manifest")
+        for _ in 0..<30 { step(store) }
+        #expect(store.requests[request] == nil)
+        store.files.policy = .none
+        store.drive { store.requests[request] != nil }
+        #expect((try? store.requests[request]?.get()) == 1)
+        store.losePower()
+        try store.open()
+        #expect(try store.append(["x"], to: "late")?.offset == 0)
+    }
+
     @Test(arguments: ["/journal/", "/t-0/", "/manifest"])
     func `a close does not wait for room, and says what kept it from being clean`(path: String) throws {
         let store = try store { $0.directBytes = path == "/t-0/" ? 100 : 1 << 20 }

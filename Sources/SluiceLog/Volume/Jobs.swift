@@ -125,6 +125,8 @@ public struct ManifestJob: Sendable {
     var paths: StorePaths
     var storeID: UniqueID
     var claim: Int64
+    /// A sync of it has failed: whatever comes of it now, it may be on the medium.
+    var isRepeated = false
 }
 
 public struct RemoveJob: Sendable {

@@ -66,6 +66,8 @@ extension Volume {
     }
 
     mutating func manifestAgain(_ job: ManifestJob, _ error: IOError, now: Instant) {
+        var job = job
+        job.isRepeated = true
         manifest.isOut = true
         waitForRoom(error)
         manifest.again = Again(job: job, error: error, at: now.monotonicNanoseconds + Self.retryNanoseconds)

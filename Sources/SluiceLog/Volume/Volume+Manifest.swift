@@ -74,7 +74,7 @@ extension Volume {
             lostReserve(now: now)
         }
         // Perhaps it is on the medium: then it can neither be refused nor be another.
-        if case .failure(let error) = result.place, !Self.isUnwritten(error), passes(error) {
+        if case .failure(let error) = result.place, Self.mayCount(job, error), passes(error) {
             return manifestAgain(job, error, now: now)
         }
         settle(job, result.place)
@@ -102,9 +102,9 @@ extension Volume {
         healed()
     }
 
-    /// Whether nothing of a frame that failed so can count.
-    private static func isUnwritten(_ error: IOError) -> Bool {
-        ["open", "pwritev", "write"].contains(error.operation)
+    /// Whether a frame that failed so may be on the medium all the same.
+    private static func mayCount(_ job: ManifestJob, _ error: IOError) -> Bool {
+        job.isRepeated || !["open", "pwritev", "write"].contains(error.operation)
     }
 
     private mutating func recorded(_ number: Int, _ point: RecoveryPoint) {
@@ -121,7 +121,7 @@ extension Volume {
     private mutating func failedManifest(_ job: ManifestJob, _ error: IOError, now: Instant) {
         // A new file whose first frame was not written counts for nothing; one that is whole and perhaps not
         // synced would count at the next opening, whatever were added to the old one: then nothing may be.
-        guard Self.isUnwritten(error) else {
+        if Self.mayCount(job, error) {
             takeBackRecords()
             return failure.map { failRequests($0) } ?? stopAll(error)
         }
