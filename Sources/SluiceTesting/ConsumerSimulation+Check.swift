@@ -138,8 +138,7 @@ extension ConsumerSimulation {
     /// After an opening: everything that was acknowledged is there, and the coordinator knows it.
     func checkAfterOpening() throws(SimulationViolation) {
         outputs = outputs.map { _ in Output() }
-        for partition in live {
-            guard case .there = catalogue else { break }
+        for partition in live where catalogue == .there {
             // From the beginning again.
             let known = partitions[partition]
             let range = (try? store?.volume.offsets(number(partition))) ?? 0..<0

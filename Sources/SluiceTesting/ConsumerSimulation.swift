@@ -13,8 +13,8 @@
 //
 // The shell between them is the library's in small: a `store` effect is one batch of the offsets topic, told
 // with `stored` when it is answered; the records of a commit that is one with data are the last part of the
-// atomic write, which may be a while after they were prepared; after one of unknown outcome nothing is told,
-// and its program leaves, goes on, or goes back; a partition is begun where it is committed, once no commit
+// atomic write, which may be a while after they were prepared; of an unknown outcome the group is told, and
+// its program leaves, goes on, or goes back; a partition is begun where it is committed, once no commit
 // of it is on its way.
 //
 // Not modelled: members on the wire (GroupSimulation has them); two calls at one time.

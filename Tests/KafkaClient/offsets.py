@@ -9,7 +9,7 @@ import struct
 import sys
 
 from kafka.protocol.schemas import StructField
-from kafka.record.memory_records import MemoryRecords
+from segments import records
 
 
 def field(name, kind, versions="0+", nullable=None, fields=None):
@@ -60,16 +60,10 @@ def decode(schema, data):
     return decoded
 
 
-for path in sys.argv[1:]:
-    with open(path, "rb") as file:
-        records = MemoryRecords(file.read())
-    while (batch := records.next_batch()) is not None:
-        if not batch.validate_crc():
-            sys.exit(f"{path}: a batch has a wrong checksum")
-        for record in batch:
-            isOffset = struct.unpack(">h", record.key[:2])[0] <= 1
-            key, value = (OFFSET_KEY, OFFSET_VALUE) if isOffset else (GROUP_KEY, GROUP_VALUE)
-            found = {"at": record.offset, "key": decode(key, record.key)}
-            if record.value is not None:
-                found["value"] = decode(value, record.value)
-            print(json.dumps(found))
+for record in records(sys.argv[1:]):
+    is_offset = struct.unpack(">h", record.key[:2])[0] <= 1
+    key, value = (OFFSET_KEY, OFFSET_VALUE) if is_offset else (GROUP_KEY, GROUP_VALUE)
+    found = {"at": record.offset, "key": decode(key, record.key)}
+    if record.value is not None:
+        found["value"] = decode(value, record.value)
+    print(json.dumps(found))

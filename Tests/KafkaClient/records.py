@@ -5,18 +5,12 @@
 
 import sys
 
-from kafka.record.memory_records import MemoryRecords
+from segments import records
 
 
 def text(data):
     return "" if data is None else bytes(data).decode()
 
 
-for path in sys.argv[1:]:
-    with open(path, "rb") as file:
-        records = MemoryRecords(file.read())
-    while (batch := records.next_batch()) is not None:
-        if not batch.validate_crc():
-            sys.exit(f"{path}: a batch has a wrong checksum")
-        for record in batch:
-            print(record.offset, text(record.key), text(record.value), sep="\t")
+for record in records(sys.argv[1:]):
+    print(record.offset, text(record.key), text(record.value), sep="\t")

@@ -172,24 +172,35 @@ import Musl
         try expectAfterPowerLoss(store, "r", ["first", long])
     }
 
-    @Test func `a request whose record had no room is answered when there is some`() throws {
-        let store = try store()
-        fill(store, "/manifest")
+    /// Asks for a topic and waits for nothing.
+    private func ask(_ store: TestStore) throws -> UInt64 {
         let id = UniqueID(using: &store.random)
         let request = store.nextNumber()
         try store.opened!.volume.createTopic(
             "late", id: id, partitions: 1, settings: LogSettings().simulatedText, log: LogSettings(),
             request: request)
-        for _ in 0..<30 { step(store) }
-        #expect(store.requests[request] == nil)
-        // Records need no record of the manifest.
-        #expect(try store.append(["a"], to: "t")?.offset == 0)
+        return request
+    }
+
+    /// With room again the topic is made, and there after a loss of power.
+    private func expectMade(_ store: TestStore, _ request: UInt64) throws {
         store.files.policy = .none
         store.drive { store.requests[request] != nil }
         #expect((try? store.requests[request]?.get()) == 1)
         store.losePower()
         try store.open()
         #expect(try store.append(["x"], to: "late")?.offset == 0)
+    }
+
+    @Test func `a request whose record had no room is answered when there is some`() throws {
+        let store = try store()
+        fill(store, "/manifest")
+        let request = try ask(store)
+        for _ in 0..<30 { step(store) }
+        #expect(store.requests[request] == nil)
+        // Records need no record of the manifest.
+        #expect(try store.append(["a"], to: "t")?.offset == 0)
+        try expectMade(store, request)
     }
 
     @Test(arguments: [1, 1 << 20] as [Int64])
@@ -199,22 +210,13 @@ import Musl
         // Also where the record is the first of a new file.
         let store = try store { $0.manifestBytes = manifestBytes }
         fill(store, "/manifest")
-        let id = UniqueID(using: &store.random)
-        let request = store.nextNumber()
-        try store.opened!.volume.createTopic(
-            "late", id: id, partitions: 1, settings: LogSettings().simulatedText, log: LogSettings(),
-            request: request)
+        let request = try ask(store)
         for _ in 0..<10 { step(store) }
         store.files.policy = .none
         store.files.fail(.write, errno: ENOSPC, isPermanent: true, pathContains: "/manifest")
         for _ in 0..<30 { step(store) }
         #expect(store.requests[request] == nil)
-        store.files.policy = .none
-        store.drive { store.requests[request] != nil }
-        #expect((try? store.requests[request]?.get()) == 1)
-        store.losePower()
-        try store.open()
-        #expect(try store.append(["x"], to: "late")?.offset == 0)
+        try expectMade(store, request)
     }
 
     @Test(arguments: ["/journal/", "/t-0/", "/manifest"])

@@ -28,9 +28,7 @@ extension Volume {
         // What is synced directly need not wait with an atomic write for room in the journal.
         if framed == nil, alone.entries.isEmpty, !alone.isEmpty { framed = CommitJob(alone) }
         guard let job = framed else { return nil }
-        for part in job.members { partitions[part.partition]?.isCommitting = true }
-        for target in job.direct { partitions[target.partition]?.isCommitting = true }
-        for part in job.placed { partitions[part.partition]?.isCommitting = true }
+        mark(job, isCommitting: true)
         for id in job.groups { groups[id]?.phase = .placed }
         commitReady.keep { number in
             guard let partition = partitions[number] else { return false }
@@ -171,9 +169,7 @@ extension Volume {
 
     mutating func finishedCommit(_ job: CommitJob, _ result: CommitResult, now: Instant) {
         isCommitOut = false
-        for part in job.members { partitions[part.partition]?.isCommitting = false }
-        for target in job.direct { partitions[target.partition]?.isCommitting = false }
-        for part in job.placed { partitions[part.partition]?.isCommitting = false }
+        mark(job, isCommitting: false)
         for (target, outcome) in zip(job.direct, result.direct) {
             if let error = outcome.error {
                 failedSync(target.partition, error, now: now)
@@ -208,6 +204,13 @@ extension Volume {
         for part in job.placed { settle(part.partition) }
         retryFiles()
         healed()
+    }
+
+    /// Notes of all partitions of a commit that it is out, or over.
+    mutating func mark(_ job: CommitJob, isCommitting: Bool) {
+        for part in job.members { partitions[part.partition]?.isCommitting = isCommitting }
+        for target in job.direct { partitions[target.partition]?.isCommitting = isCommitting }
+        for part in job.placed { partitions[part.partition]?.isCommitting = isCommitting }
     }
 
     /// What a partition may do again when a job of it has ended.

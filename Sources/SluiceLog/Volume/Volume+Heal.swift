@@ -53,8 +53,7 @@ extension Volume {
         job.direct = []
         job.members.removeAll(where: \.isDirect)
         isCommitOut = true
-        for part in job.members { partitions[part.partition]?.isCommitting = true }
-        for part in job.placed { partitions[part.partition]?.isCommitting = true }
+        mark(job, isCommitting: true)
         waitForRoom(error)
         commitAgain = Again(job: job, error: error, at: now.monotonicNanoseconds + Self.retryNanoseconds)
     }
@@ -84,8 +83,7 @@ extension Volume {
         if let again = commitAgain {
             commitAgain = nil
             isCommitOut = false
-            for part in again.job.members { partitions[part.partition]?.isCommitting = false }
-            for part in again.job.placed { partitions[part.partition]?.isCommitting = false }
+            mark(again.job, isCommitting: false)
             for id in again.job.groups { lostGroup(id, again.error) }
         }
         if let again = manifest.again {

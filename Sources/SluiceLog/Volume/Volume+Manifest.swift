@@ -117,7 +117,7 @@ extension Volume {
         markReady(number)
     }
 
-    /// A full disk passes; a failed sync does not.
+    /// A write without room passes; what may be on the medium does not.
     private mutating func failedManifest(_ job: ManifestJob, _ error: IOError, now: Instant) {
         // A new file whose first frame was not written counts for nothing; one that is whole and perhaps not
         // synced would count at the next opening, whatever were added to the old one: then nothing may be.
