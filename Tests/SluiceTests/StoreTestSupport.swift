@@ -136,12 +136,17 @@ func turns(until condition: () -> Bool) async -> Bool {
 }
 
 /// Lets other tasks and threads run until something is so; fails when it is not after half a minute.
+///
+/// On a busy machine half a minute may pass with hardly a turn for the tasks that make it so: it must also
+/// have been looked at many times.
 func eventually(
     _ condition: () async throws -> Bool, sourceLocation: SourceLocation = #_sourceLocation
 ) async throws {
     let deadline = ContinuousClock.now + .seconds(30)
-    while ContinuousClock.now < deadline {
+    var looks = 0
+    while looks < 1_000 || ContinuousClock.now < deadline {
         if try await condition() { return }
+        looks += 1
         for _ in 0..<100 { await Task.yield() }
     }
     Issue.record("it did not come about", sourceLocation: sourceLocation)
