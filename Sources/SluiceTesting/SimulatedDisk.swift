@@ -56,16 +56,16 @@ struct SimulatedDisk: Sendable {
     /// The directory `path`; ENOENT or ENOTDIR when it is none.
     func directory(_ path: String) throws(Errno) -> Int { try directory(Self.components(path)[...]) }
 
-    private func directory(_ components: ArraySlice<Substring>) throws(Errno) -> Int {
+    private func directory(_ components: ArraySlice<String>) throws(Errno) -> Int {
         guard case .directory(let index) = try find(components) else { throw Errno(ENOTDIR) }
         return index
     }
 
-    private func find(_ components: ArraySlice<Substring>) throws(Errno) -> SimulatedEntry {
+    private func find(_ components: ArraySlice<String>) throws(Errno) -> SimulatedEntry {
         var entry = SimulatedEntry.directory(0)
         for name in components {
             guard case .directory(let index) = entry else { throw Errno(ENOTDIR) }
-            guard let next = directories[index].cached[String(name)] else { throw Errno(ENOENT) }
+            guard let next = directories[index].cached[name] else { throw Errno(ENOENT) }
             entry = next
         }
         return entry
@@ -76,13 +76,18 @@ struct SimulatedDisk: Sendable {
     private func place(_ path: String) throws(Errno) -> (directory: Int, name: String) {
         let components = Self.components(path)
         guard let name = components.last else { throw Errno(EBUSY) }
-        return (try directory(components.dropLast()), String(name))
+        return (try directory(components.dropLast()), name)
     }
 
-    private static func components(_ path: String) -> [Substring] {
-        var components: [Substring] = []
-        for component in path.split(separator: "/") where component != "." {
-            if component == ".." { _ = components.popLast() } else { components.append(component) }
+    private static func components(_ path: String) -> [String] {
+        var components: [String] = []
+        // By bytes: to compare characters took a sixth of a simulation's time.
+        for part in path.utf8.split(separator: UInt8(ascii: "/")) {
+            switch String(Substring(part)) {
+            case ".": break
+            case "..": _ = components.popLast()
+            case let name: components.append(name)
+            }
         }
         return components
     }

@@ -83,7 +83,7 @@ enum Exit {
             \(place): there is no offset \(requested); \
             \(valid.isEmpty ? "the partition is empty and its end is \(valid.upperBound)"
                 : "it has \(valid.lowerBound) to \(valid.upperBound + -1)"). \
-            Give one of these with -o, or start, or end.
+            Give one of these, or start, or end.
             """
         case .locked(let path, let process):
             """

@@ -94,6 +94,21 @@ import Musl
         try expectAfterPowerLoss(store, "t", [long, long + "2", long + "3"])
     }
 
+    @Test func `a segment that cannot be read back for want of a file is written again later`() throws {
+        let store = try store { $0.directBytes = 100 }
+        fill(store, "/t-0/")
+        let waiting = try store.submit([long], to: "t")
+        for _ in 0..<6 { step(store) }
+        store.files.policy = .none
+        store.files.fail(.open, errno: EMFILE, isPermanent: true, pathContains: "/t-0/")
+        for _ in 0..<30 { step(store) }
+        #expect(store.answers[waiting] == nil)
+        store.files.policy = .none
+        store.drive { store.answers[waiting] != nil }
+        #expect(store.answers[waiting]?.offset == 0)
+        try expectAfterPowerLoss(store, "t", [long])
+    }
+
     @Test func `what was queued behind a segment without room is refused, and has no offset`() throws {
         let store = try store { $0.directBytes = 100 }
         fill(store, "/t-0/")

@@ -12,6 +12,9 @@ extension IOError {
     /// The disk, or this user's share of it, is full: it may pass, and what was there is unharmed.
     package var isNoSpace: Bool { errno == ENOSPC || errno == EDQUOT }
 
+    /// The process, or the machine, has as many files open as it may: nothing was tried.
+    var isTooManyFiles: Bool { errno == EMFILE || errno == ENFILE }
+
     /// What is read is not what was written.
     static func isDamaged(_ path: String) -> IOError { IOError(operation: "read", path: path, errno: EIO) }
 

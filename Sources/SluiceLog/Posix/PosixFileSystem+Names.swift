@@ -18,7 +18,7 @@ extension PosixFileSystem {
         let directory: Int32
         do throws(IOError) {
             directory = try systemOpen(path, O_RDONLY | O_DIRECTORY)
-        } catch  where error.errno == EMFILE || error.errno == ENFILE {
+        } catch  where error.isTooManyFiles {
             // Every open file below it is on its file system.
             let done = try paths.withFile(in: path) { file throws(IOError) in
                 _ = try systemCall("syncfs", path) { sluice_syncfs(file) }

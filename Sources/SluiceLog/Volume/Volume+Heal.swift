@@ -96,9 +96,10 @@ extension Volume {
 
     /// A sync of a partition's segment failed.
     mutating func failedSync(_ number: Int, _ error: IOError, now: Instant) {
-        guard passes(error), let partition = partitions[number], !partition.isStopped else {
-            return stop(number, error)
-        }
+        guard let partition = partitions[number], !partition.isStopped else { return stop(number, error) }
+        // To read it back wants a file; a sync does not.
+        let wantsFile = partition.heal != nil && error.isTooManyFiles && failure == nil && closing == .open
+        guard passes(error) || wantsFile else { return stop(number, error) }
         if partition.heal == nil {
             waitForRoom(error)
             // What is not written yet would wait as long as that lasts.
