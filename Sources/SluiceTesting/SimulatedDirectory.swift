@@ -61,10 +61,17 @@ struct SimulatedDirectory: Sendable {
     mutating func losePower(_ random: inout SeededRandom) {
         guard !pending.isEmpty else { return }
         var survival = Survival.drawn(count: pending.count, from: &random)
+        keep { survival.next(&random) }
+    }
+
+    /// The same; what survives is chosen.
+    mutating func losePower(_ chosen: inout ChosenSurvival) { keep { chosen.next() } }
+
+    private mutating func keep(_ survives: () -> Bool) {
         var lost: Set<String> = []
         for change in pending {
             let names = [change.name] + (change.second.map { [$0.name] } ?? [])
-            if survival.next(&random), lost.isDisjoint(with: names) {
+            if survives(), lost.isDisjoint(with: names) {
                 durable[change.name] = change.entry
                 if let second = change.second { durable[second.name] = second.entry }
             } else {

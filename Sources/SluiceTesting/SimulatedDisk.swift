@@ -193,10 +193,19 @@ struct SimulatedDisk: Sendable {
     /// The power goes. What no surviving name leads to is gone.
     mutating func losePower(_ random: inout SeededRandom) {
         for index in directories.indices { directories[index].losePower(&random) }
-        for index in files.indices {
-            files[index].losePower(&random)
-            files[index].linkCount = 0
-        }
+        for index in files.indices { files[index].losePower(&random) }
+        removeUnreached()
+    }
+
+    /// The same; what survives is chosen.
+    mutating func losePower(_ chosen: inout ChosenSurvival) {
+        for index in directories.indices { directories[index].losePower(&chosen) }
+        for index in files.indices { files[index].losePower(&chosen) }
+        removeUnreached()
+    }
+
+    private mutating func removeUnreached() {
+        for index in files.indices { files[index].linkCount = 0 }
         var reached: Set = [0]
         var waiting = [0]
         while let directory = waiting.popLast() {

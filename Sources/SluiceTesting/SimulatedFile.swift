@@ -78,7 +78,29 @@ struct SimulatedFile: Sendable {
 
     /// The power goes: a drawn part of what was pending is on the medium, and the cache is gone.
     mutating func losePower(_ random: inout SeededRandom) {
-        if !pending.isEmpty || cutTo != .max || cached.count != durable.count { writeSome(&random) }
+        if hasUnsynced { writeSome(&random) }
+        endMachine()
+    }
+
+    /// The same; what survives is chosen: the size, then each piece.
+    mutating func losePower(_ chosen: inout ChosenSurvival) {
+        if hasUnsynced {
+            if cutTo < durable.count || cached.count > durable.count, chosen.next() {
+                cutDurable()
+                durable.lengthen(to: max(durable.count, cached.count))
+            }
+            pending.forEach(within: min(durable.count, cached.count)) { piece in
+                if chosen.next() { durable.overwrite(piece, from: cached) }
+            }
+        }
+        endMachine()
+    }
+
+    private var hasUnsynced: Bool {
+        !pending.isEmpty || cutTo != .max || cached.count != durable.count
+    }
+
+    private mutating func endMachine() {
         cached = durable
         pending.removeAll()
         cutTo = .max

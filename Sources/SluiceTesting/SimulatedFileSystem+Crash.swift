@@ -9,6 +9,15 @@ extension SimulatedFileSystem {
     /// Cuts the power and boots again: fault model (3). Handles and locks are gone, `bootID` is another.
     public func powerLoss() { machine.withLock { $0.losePower() } }
 
+    /// Cuts the power as `powerLoss()` does, but keeps what `keeping` says instead of what is drawn.
+    ///
+    /// - Parameter keeping: bit n says whether the n-th thing that was not synced is on the medium; bit 63
+    ///   says it of all from there on. The things are: for each directory each change of names; for each file
+    ///   its size, if that has changed, then each piece of 512 bytes.
+    /// - Returns: how many such things there were. A test of every subset runs with 0, then with as many bits.
+    @discardableResult
+    public func powerLoss(keeping: UInt64) -> Int { machine.withLock { $0.losePower(keeping) } }
+
     /// Kills the process and starts another: fault model (4). `bootID` stays; handles and locks are gone.
     public func processDeath() { machine.withLock { $0.endProcess() } }
 

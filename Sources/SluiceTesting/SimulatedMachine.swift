@@ -239,4 +239,13 @@ struct SimulatedMachine: Sendable {
         disk.losePower(&random)
         bootNumber += 1
     }
+
+    /// The same; bits say what survives. Returns how many bits were asked for.
+    mutating func losePower(_ bits: UInt64) -> Int {
+        endProcess()
+        var chosen = ChosenSurvival(bits: bits)
+        disk.losePower(&chosen)
+        bootNumber += 1
+        return chosen.count
+    }
 }

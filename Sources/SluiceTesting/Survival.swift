@@ -33,3 +33,18 @@ enum Survival {
         }
     }
 }
+
+/// Which un-synced changes survive, one bit for each, in the order in which they are asked for.
+struct ChosenSurvival {
+    let bits: UInt64
+    /// How many have been asked for.
+    private(set) var count = 0
+
+    init(bits: UInt64) { self.bits = bits }
+
+    /// Whether the next change survives; from the 64th on the last bit says it.
+    mutating func next() -> Bool {
+        defer { count += 1 }
+        return bits >> UInt64(min(count, 63)) & 1 == 1
+    }
+}

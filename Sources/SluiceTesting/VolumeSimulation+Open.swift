@@ -11,7 +11,7 @@ extension VolumeSimulation {
         if random.chance(0.3) { heal() }
         for attempt in 0... {
             if attempt >= 4 { heal() }
-            if attempt < 4, random.chance(0.15) { files.crashAfterCalls = random.below(40) }
+            if attempt < 4, history == nil, random.chance(0.15) { files.crashAfterCalls = random.below(40) }
             do throws(LogError) {
                 let opened = try StoreDirectory.open(
                     Self.root, files, configuration: configuration, now: clock.now, random: &random,
@@ -21,11 +21,9 @@ extension VolumeSimulation {
             } catch {
                 note("open: \(error)")
                 if files.hasCrashed {
-                    let power = random.chance(0.5)
+                    let power = end(powerProbability: 0.5, "in recovery")
                     lostPower = lostPower || power
                     hasDied = true
-                    note(power ? "power lost in recovery" : "died in recovery")
-                    power ? files.powerLoss() : files.processDeath()
                 } else if case .io = error, attempt < 4 {
                     continue
                 } else {
@@ -67,15 +65,25 @@ extension VolumeSimulation {
 
     /// The process or the machine ends.
     func crash() throws(SimulationViolation) {
-        let power = random.chance(0.6)
-        note(power ? "POWER LOSS" : "PROCESS DEATH")
         store = nil
         jobs = []
         for index in submissions.indices where submissions[index].state == .pending {
             submissions[index].state = .indeterminate
         }
-        power ? files.powerLoss() : files.processDeath()
+        let power = end(powerProbability: 0.6, "")
         try open(afterPowerLoss: power, afterDeath: true)
+    }
+
+    /// Ends the machine or the process, as drawn or as the history has it. Returns whether power was lost.
+    private func end(powerProbability: Double, _ place: String) -> Bool {
+        let power = history.map { $0.end.isPowerLoss } ?? random.chance(powerProbability)
+        note("\(power ? "POWER LOSS" : "PROCESS DEATH") \(place)")
+        if case .powerLoss(let keeping)? = history?.end {
+            unsyncedCount = files.powerLoss(keeping: keeping)
+        } else {
+            power ? files.powerLoss() : files.processDeath()
+        }
+        return power
     }
 
     /// Closes, in any order of the jobs, and opens again.

@@ -131,7 +131,11 @@ extension VolumeSimulation {
         let usable = partitions.indices.filter { topics[partitions[$0].topic].phase == .alive }
         guard !usable.isEmpty else { return }
         let producer = UInt32(random.below(3))
-        let chosen = Array(usable.shuffled(using: &random).prefix(random.within(1...3)))
+        try submitAtomic(
+            to: Array(usable.shuffled(using: &random).prefix(random.within(1...3))), producer: producer)
+    }
+
+    func submitAtomic(to chosen: [Int], producer: UInt32) throws(SimulationViolation) {
         var parts: [AtomicPart] = []
         var ids: [Int] = []
         for (index, partition) in chosen.enumerated() {

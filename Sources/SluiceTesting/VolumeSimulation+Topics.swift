@@ -54,8 +54,12 @@ extension VolumeSimulation {
         guard !topics.contains(where: { $0.name == name && ![.gone, .deleting].contains($0.phase) }) else {
             return
         }
-        let count = random.within(1...3)
-        let settings = drawSettings()
+        try createTopic(name, partitions: random.within(1...3), drawSettings())
+    }
+
+    func createTopic(
+        _ name: String, partitions count: Int, _ settings: LogSettings
+    ) throws(SimulationViolation) {
         let id = UniqueID(using: &random)
         topics.append(SimulatedTopic(id: id, name: name, settings: settings, mostPartitions: count))
         let index = topics.count - 1
@@ -72,7 +76,10 @@ extension VolumeSimulation {
 
     func configureTopic() throws(SimulationViolation) {
         guard let index = drawTopic() else { return }
-        let settings = drawSettings()
+        try configureTopic(index, drawSettings())
+    }
+
+    func configureTopic(_ index: Int, _ settings: LogSettings) throws(SimulationViolation) {
         topics[index].possibleSettings.append(settings)
         topics[index].hadRetention = topics[index].hadRetention || settings.hasRetention
         topics[index].hadCompaction = topics[index].hadCompaction || settings.isCompacted
@@ -87,7 +94,10 @@ extension VolumeSimulation {
 
     func addPartitions() throws(SimulationViolation) {
         guard let index = drawTopic() else { return }
-        let total = random.within(1...4)
+        try addPartitions(index, total: random.within(1...4))
+    }
+
+    func addPartitions(_ index: Int, total: Int) throws(SimulationViolation) {
         let isTaken = try ask(.addPartitions(index, total)) { request throws(LogError) in
             try store?.volume.addPartitions(to: topics[index].name, total: total, request: request)
         }
@@ -97,6 +107,10 @@ extension VolumeSimulation {
 
     func deleteTopic() throws(SimulationViolation) {
         guard let index = drawTopic() else { return }
+        try deleteTopic(index)
+    }
+
+    func deleteTopic(_ index: Int) throws(SimulationViolation) {
         let isTaken = try ask(.delete(index)) { request throws(LogError) in
             try store?.volume.deleteTopic(topics[index].name, request: request)
         }
@@ -128,9 +142,13 @@ extension VolumeSimulation {
         let usable = partitions.indices.filter { topics[partitions[$0].topic].phase == .alive }
         guard !usable.isEmpty else { return }
         let partition = random.pick(usable)
+        try compact(partition, rollBytes: random.pick([1, 1, 1000]))
+    }
+
+    func compact(_ partition: Int, rollBytes: Int64) throws(SimulationViolation) {
         guard let number = number(partition) else { return }
         _ = try ask(.compact(partition)) { request throws(LogError) in
-            try store?.volume.compact(number, rollBytes: random.pick([1, 1, 1000]), request: request)
+            try store?.volume.compact(number, rollBytes: rollBytes, request: request)
         }
         try drain()
     }

@@ -41,6 +41,8 @@ public struct SimulationViolation: Error, CustomStringConvertible {
     public let state: String
     /// The tests that see it again.
     var suite = "VolumeSimulationTests"
+    /// What was done, where no seed says it.
+    var history: VolumeHistory?
 
     /// All of it, and how to see it again.
     public var description: String {
@@ -48,7 +50,8 @@ public struct SimulationViolation: Error, CustomStringConvertible {
         invariant (\(invariant)) broken at step \(step) of seed \(seed): \(message)
         \(operations.joined(separator: "\n"))
         \(state)
-        again: SLUICE_SEED=\(seed) swift test --filter \(suite)
+        again: \(history.map { "SLUICE_HISTORY='\($0)'" } ?? "SLUICE_SEED=\(seed)") \
+        swift test --traits Tool --filter \(suite)
         """
     }
 }
@@ -106,6 +109,10 @@ public final class VolumeSimulation {
     /// How many jobs of each lane may be out.
     var mostOut = (append: 1, background: 1)
     var weights: [Int] = []
+    /// What is to be done, where that is not drawn.
+    var history: VolumeHistory?
+    /// How much was not synced when the power went as the history says.
+    var unsyncedCount = 0
 
     var builder = RecordBatchBuilder(rawCapacity: 1 << 16)
     var codecs = CodecContext()
@@ -186,7 +193,8 @@ public final class VolumeSimulation {
     func violation(_ invariant: Int, _ message: String) -> SimulationViolation {
         SimulationViolation(
             seed: seed, step: step, invariant: invariant, message: message, operations: operations,
-            state: store?.volume.words ?? "dead")
+            state: store?.volume.words ?? "dead",
+            suite: history == nil ? "VolumeSimulationTests" : "VolumeHistoryTests", history: history)
     }
 
     func check(

@@ -24,6 +24,18 @@ func cpuSeconds() -> Double {
     return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
 }
 
+/// CPU of the threads of a name, seconds; nil where the system does not tell.
+func cpuSeconds(ofThreads name: String) -> Double? {
+    let tasks = "/proc/self/task"
+    guard let threads = try? FileManager.default.contentsOfDirectory(atPath: tasks) else { return nil }
+    func text(_ path: String) -> String { (try? String(contentsOfFile: path, encoding: .utf8)) ?? "" }
+    let times = threads.compactMap { thread -> Double? in
+        guard text("\(tasks)/\(thread)/comm").hasPrefix(name) else { return nil }
+        return text("\(tasks)/\(thread)/schedstat").split(separator: " ").first.flatMap { Double($0) }
+    }
+    return times.isEmpty ? nil : times.reduce(0, +) / 1e9
+}
+
 func seconds(_ duration: Duration) -> Double {
     Double(duration.components.seconds) + Double(duration.components.attoseconds) / 1e18
 }
@@ -103,6 +115,9 @@ func run() async throws -> Bool {
     let wall = seconds(ContinuousClock.now - begun)
     let report = try await store.pressure(on: "events")
     let offsets = try await store.admin.offsets(of: TopicPartition(topic: "events", partition: 0))
+    // The controller looks on the timer's thread, which does little else.
+    let cpu = cpuSeconds()
+    let looking = cpuSeconds(ofThreads: "sluice-timer")
     try await store.close()
 
     print(
@@ -111,7 +126,13 @@ func run() async throws -> Bool {
     print(
         String(
             format: "%.1f s, %.1f MB/s; longest wait of an append %.2f s; CPU of the process %.1f s", wall,
-            Double(offered) / wall / 1e6, longestWait, cpuSeconds()))
+            Double(offered) / wall / 1e6, longestWait, cpu))
+    if let looking {
+        print(
+            String(
+                format: "the controller's thread: %.3f s, %.2f %% of that, %.2f %% of a core", looking,
+                100 * looking / cpu, 100 * looking / wall))
+    }
     print(
         "disk: at most \(greatest / 1_000_000) MB used, of a budget of \(report.disk.limitBytes / 1_000_000) MB"
     )

@@ -1,0 +1,175 @@
+// Every short history of a store. SLUICE_HISTORY runs one: what a violation prints.
+//
+// SLUICE_HISTORY_LENGTH says how many operations a history has at most. Optimised: 2; in debug: 1.
+
+import Foundation
+import SluiceTesting
+import Testing
+
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
+@Suite struct VolumeHistoryTests {
+    static let environment = ProcessInfo.processInfo.environment
+
+    #if DEBUG
+    static let usualLength = 1
+    #else
+    static let usualLength = 2
+    #endif
+    static var length: Int { environment["SLUICE_HISTORY_LENGTH"].flatMap(Int.init) ?? usualLength }
+
+    /// Runs a history; nil when it broke an invariant, which is reported.
+    private func run(_ history: VolumeHistory) -> VolumeHistory.Outcome? {
+        do {
+            return try history.run()
+        } catch {
+            Issue.record(error)
+            return nil
+        }
+    }
+
+    /// All histories that go on after some steps, every end of each. Returns how many, and how many ended in
+    /// their last step; stops at the third that breaks an invariant.
+    private func runAll(
+        after steps: [HistoryStep], length: Int, failures: inout Int
+    ) -> (histories: Int, crashes: Int) {
+        var counts = (histories: 0, crashes: 0)
+        for next in HistoryStep.allCases {
+            let steps = steps + [next]
+            var calls = 0
+            while true {
+                var history = VolumeHistory(steps, crashAfterCalls: calls)
+                counts.histories += 1
+                guard let outcome = run(history) else {
+                    failures += 1
+                    if failures >= 3 { return counts }
+                    break
+                }
+                guard outcome.hasCrashed || next == .end else { break }
+                counts.crashes += outcome.hasCrashed ? 1 : 0
+                // What nothing and everything leave; then the rest, since now their number is known.
+                history.end = .powerLoss(keeping: 0)
+                counts.histories += 1
+                guard let first = run(history) else {
+                    failures += 1
+                    if failures >= 3 { return counts }
+                    break
+                }
+                for bits in VolumeHistory.subsets(of: first.unsyncedCount) where bits != 0 {
+                    history.end = .powerLoss(keeping: bits)
+                    counts.histories += 1
+                    if run(history) == nil { failures += 1 }
+                    if failures >= 3 { return counts }
+                }
+                guard outcome.hasCrashed else { break }
+                calls += 1
+            }
+            if steps.count < length {
+                let more = runAll(after: steps, length: length, failures: &failures)
+                counts.histories += more.histories
+                counts.crashes += more.crashes
+            }
+        }
+        return counts
+    }
+
+    @Test(.enabled(if: environment["SLUICE_HISTORY"] == nil && length > 1), arguments: HistoryStep.allCases)
+    func `every history that begins like this keeps what was acknowledged, wherever it ends`(
+        first: HistoryStep
+    ) {
+        var failures = 0
+        let counts = runAll(after: [first], length: Self.length, failures: &failures)
+        print("\(first): \(counts.histories) histories, \(counts.crashes) places to end")
+        #expect(counts.crashes > 100)
+    }
+
+    @Test(.disabled(if: environment["SLUICE_HISTORY"] != nil))
+    func `every history of one operation keeps what was acknowledged, wherever it ends`() {
+        var failures = 0
+        let counts = runAll(after: [], length: 1, failures: &failures)
+        print("\(counts.histories) histories of one operation, \(counts.crashes) places to end")
+        #expect(counts.crashes > 100)
+    }
+
+    @Test(.enabled(if: environment["SLUICE_HISTORY"] != nil))
+    func `the history that was asked for`() throws {
+        let history = try #require(Self.environment["SLUICE_HISTORY"].flatMap(VolumeHistory.init))
+        print(try history.run())
+    }
+
+    @Test func `a history is read from its text`() {
+        let fault = Fault(.sync, errno: EIO, .call(7), isPermanent: true)
+        for history in [
+            VolumeHistory([.append]), VolumeHistory([.append, .close], crashAfterCalls: 3),
+            VolumeHistory([.end], crashAfterCalls: 0, end: .powerLoss(keeping: .max)),
+            VolumeHistory([.compact], fault: fault),
+        ] {
+            #expect(VolumeHistory("\(history)") == history)
+        }
+        for text in ["", "append,appendd", "append crash", "append crash=x", "append fault=fsync:5:1"] {
+            #expect(VolumeHistory(text) == nil)
+        }
+    }
+
+    @Test func `the subsets of few things are all of them, of many the first, the last and each`() {
+        #expect(VolumeHistory.subsets(of: 0) == [0])
+        #expect(VolumeHistory.subsets(of: 3) == Array(0..<8))
+        #expect(VolumeHistory.subsets(of: 5).contains(0b00111))
+        #expect(VolumeHistory.subsets(of: 99).count < 40)
+    }
+
+    // MARK: The n-th call fails
+
+    /// Everything once, and things that follow from others.
+    static let long: [HistoryStep] = [
+        .append, .appendWritten, .appendTwice, .appendDirect, .appendRolling, .appendAtomic, .appendKeys,
+        .createTopic, .wait, .addPartitions, .configure, .appendKeys, .compact, .deleteRecords, .retain,
+        .append, .appendWritten, .deleteTopic, .close, .append, .appendAtomic, .wait, .appendRolling,
+    ]
+
+    /// What each call may fail with.
+    static func errors(_ operation: FileOperation) -> [Int32] {
+        switch operation {
+        case .open: [EIO, ENOSPC, EMFILE, EACCES]
+        case .write: [EIO, ENOSPC, EDQUOT, EFBIG]
+        case .sync, .syncDirectory: [EIO, ENOSPC, EDQUOT]
+        case .allocate: [EIO, ENOSPC, EOPNOTSUPP]
+        case .makeDirectory, .rename, .link: [EIO, ENOSPC, EACCES]
+        case .remove, .removeDirectory: [EIO, EACCES]
+        case .read, .truncate, .size, .status, .list, .availableBytes, .lock: [EIO]
+        // It has no error to its caller, or none that is one.
+        case .close, .readNoWait, .writeBack: []
+        }
+    }
+
+    @Test(
+        .disabled(if: environment["SLUICE_HISTORY"] != nil || usualLength == 1),
+        arguments: FileOperation.allCases.filter { !errors($0).isEmpty })
+    func `whichever call fails, once or for ever, nothing acknowledged is lost`(
+        operation: FileOperation
+    ) throws {
+        let count = try VolumeHistory(Self.long).run().calls[operation] ?? 0
+        var (histories, failures) = (0, 0)
+        for number in stride(from: 1, through: count, by: 1) {
+            for errno in Self.errors(operation) {
+                for isPermanent in [false, true] {
+                    let fault = Fault(operation, errno: errno, .call(number), isPermanent: isPermanent)
+                    // A machine that is closed at the end, and one that loses its power.
+                    for steps in [Self.long, Self.long + [.end]] {
+                        let end = VolumeHistory.End.powerLoss(keeping: 0)
+                        histories += 1
+                        if run(VolumeHistory(steps, end: end, fault: fault)) == nil { failures += 1 }
+                        if failures >= 3 { return }
+                    }
+                }
+            }
+        }
+        print("\(operation.rawValue): \(count) calls, \(histories) histories")
+    }
+}
