@@ -126,8 +126,10 @@ public struct VolumeHistory: Sendable, Hashable, LosslessStringConvertible {
     }
 
     /// Runs it.
-    public func run() throws(SimulationViolation) -> Outcome {
+    /// - Parameter log: told each operation as it is noted.
+    public func run(log: ((String) -> Void)? = nil) throws(SimulationViolation) -> Outcome {
         let simulation = VolumeSimulation(self)
+        simulation.log = log
         return try simulation.runHistory(self)
     }
 
@@ -283,6 +285,7 @@ extension VolumeSimulation {
             runJob(0)
             if files.hasCrashed { return }
             try finishJob(0)
+            try checkDisk()
         }
         throw violation(9, "no end is in sight")
     }

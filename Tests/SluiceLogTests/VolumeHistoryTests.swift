@@ -86,7 +86,7 @@ import Musl
         var failures = 0
         let counts = runAll(after: [first], length: Self.length, failures: &failures)
         print("\(first): \(counts.histories) histories, \(counts.crashes) places to end")
-        #expect(counts.crashes > 100)
+        #expect(counts.crashes > 40)
     }
 
     @Test(.disabled(if: environment["SLUICE_HISTORY"] != nil))
@@ -94,13 +94,14 @@ import Musl
         var failures = 0
         let counts = runAll(after: [], length: 1, failures: &failures)
         print("\(counts.histories) histories of one operation, \(counts.crashes) places to end")
-        #expect(counts.crashes > 100)
+        #expect(counts.crashes > 40)
     }
 
     @Test(.enabled(if: environment["SLUICE_HISTORY"] != nil))
     func `the history that was asked for`() throws {
         let history = try #require(Self.environment["SLUICE_HISTORY"].flatMap(VolumeHistory.init))
-        print(try history.run())
+        let isTraced = Self.environment["SLUICE_TRACE"] != nil
+        print(try history.run(log: isTraced ? { print($0) } : nil))
     }
 
     @Test func `a history is read from its text`() {

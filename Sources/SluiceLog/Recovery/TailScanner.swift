@@ -25,8 +25,13 @@ struct TailScanner {
         self.entries = entries
         if try files.status(path) != nil {
             let file = try files.open(path, .read)
+            do throws(IOError) {
+                size = try files.size(file)
+            } catch {
+                files.close(file)
+                throw error
+            }
             self.file = file
-            size = try files.size(file)
         } else {
             file = nil
             size = 0

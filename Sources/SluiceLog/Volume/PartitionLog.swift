@@ -118,6 +118,8 @@ struct PartitionLog {
     var uncommittedBytes = 0
     /// The part of an atomic write that is in the journal, not yet in the segment.
     var journalled: PlacedBatch?
+    /// Its segment could not be written; it is tried again in a while.
+    var isPutOff = false
 
     var file: FileID?
     var isNameDirty = true

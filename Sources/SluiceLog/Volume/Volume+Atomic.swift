@@ -215,6 +215,7 @@ extension Volume {
     mutating func finishedPart(_ number: Int, of id: Int, _ result: WriteResult, now: Instant) {
         guard groups[id] != nil else { return }
         guard result.written > 0, let batch = partitions[number]?.journalled else {
+            partitions[number]?.isPutOff = true
             retries.append(number)
             retryAt = min(retryAt ?? .max, now.monotonicNanoseconds + Self.retryNanoseconds)
             if let error = result.error {

@@ -13,6 +13,7 @@ extension Volume {
             partition.isReady = false
             guard !partition.isWriting, !partition.isStopped, partition.heal == nil else { continue }
             if let batch = partition.journalled {
+                guard !partition.isPutOff else { continue }
                 if let job = writeJob(number, [batch], group: partition.heldBy, now: now) { return job }
                 continue
             }

@@ -279,7 +279,10 @@ public struct Volume: ~Copyable {
             retryAt = nil
             let again = retries
             retries = []
-            for number in again { markReady(number) }
+            for number in again {
+                partitions[number]?.isPutOff = false
+                markReady(number)
+            }
         }
     }
 
