@@ -14,7 +14,7 @@ extension SimulatedFileSystem {
     /// - Parameter keeping: bit n says whether the n-th thing that was not synced is on the medium; bit 63
     ///   says it of all from there on. The things are: for each directory each change of names; for each file
     ///   its size, if that has changed, then each piece of 512 bytes.
-    /// - Returns: how many such things there were. A test of every subset runs with 0, then with as many bits.
+    /// - Returns: how many such things there were. A test of every subset runs with 0 first.
     @discardableResult
     public func powerLoss(keeping: UInt64) -> Int { machine.withLock { $0.losePower(keeping) } }
 

@@ -4,8 +4,8 @@
 //
 // What must hold is what holds of `VolumeSimulation`, which runs them: its head lists it. A crash falls into
 // the last operation only, since a shorter history has those before. After it the store is opened, on a whole
-// machine everything is answered, every partition takes a record, and the store is closed, verified and opened
-// again.
+// machine everything is answered, every partition takes a record, and the store is closed, verified and
+// opened again.
 
 internal import SluiceLog
 
