@@ -88,7 +88,7 @@ struct CompactionOutput {
     func discard(_ files: any FileSystem) -> Int64 {
         if let file { files.close(file) }
         for path in paths.all { try? files.remove(path) }
-        return paths.all.reduce(0) { $0 + files.removable($1) }
+        return paths.all.reduce(0) { $0 + (files.remaining($1) ?? diskBytes) }
     }
 
     /// What it takes of the disk.

@@ -200,7 +200,7 @@ public struct JobRunner: Sendable {
         } catch {
             // On a full disk half a file of zeros is in everybody's way.
             try? files.remove(job.paths.journal(job.number))
-            let left = files.removable(job.paths.journal(job.number))
+            let left = files.remaining(job.paths.journal(job.number)) ?? DiskLedger.blocks(Int64(job.bytes))
             return JournalResult(file: .failure(error), left: left)
         }
     }
@@ -241,7 +241,11 @@ public struct JobRunner: Sendable {
                     let names = rename.from.all + rename.to.all
                     let before = names.reduce(0) { $0 + files.removable($1) }
                     try Self.rename(rename.from, to: rename.to, files)
-                    result.freed += before - names.reduce(0) { $0 + files.removable($1) }
+                    let after = names.reduce(0 as Int64?) { sum, name in
+                        files.remaining(name).flatMap { bytes in sum.map { $0 + bytes } }
+                    }
+                    // Where that cannot be told the next measurement does.
+                    result.freed += max(0, before - (after ?? before))
                 }
                 // What stays is removed at the next opening: the segment is in force by its name.
                 for path in job.removed.flatMap(\.all) { try? remove(path, &result.freed) }

@@ -47,8 +47,15 @@ extension FileSystem {
     /// What the removal of a file will free, at least; 0 when that cannot be told.
     ///
     /// Blocks behind the end are not counted: they were not when the file grew.
-    func removable(_ path: String) -> Int64 {
-        guard let found = try? status(path), found.kind == .file else { return 0 }
-        return min(found.allocated, DiskLedger.blocks(found.size))
+    func removable(_ path: String) -> Int64 { remaining(path) ?? 0 }
+
+    /// What a file takes, 0 when there is none; nil when that cannot be told.
+    func remaining(_ path: String) -> Int64? {
+        do throws(IOError) {
+            guard let found = try status(path), found.kind == .file else { return 0 }
+            return min(found.allocated, DiskLedger.blocks(found.size))
+        } catch {
+            return nil
+        }
     }
 }

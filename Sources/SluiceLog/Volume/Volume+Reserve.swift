@@ -77,7 +77,7 @@ extension JobRunner {
         } catch {
             // Half of it would be of no use, and in the way.
             try? files.remove(job.path)
-            return ReserveResult(error: error, bytes: files.removable(job.path))
+            return ReserveResult(error: error, bytes: files.remaining(job.path) ?? job.bytes)
         }
     }
 
