@@ -12,6 +12,7 @@ let settings: [SwiftSetting] = [
     .enableUpcomingFeature("ExistentialAny"),
     .enableExperimentalFeature("Lifetimes"),
     .treatAllWarnings(as: .error),
+    .define("SLUICE_PLANTED", .when(traits: ["PlantedBugs"])),
 ]
 
 let package = Package(
@@ -24,7 +25,8 @@ let package = Package(
         .executable(name: "sluice", targets: ["sluice-tool"]),
     ],
     traits: [
-        .trait(name: "Tool", description: "The command line, sluice.")
+        .trait(name: "Tool", description: "The command line, sluice."),
+        .trait(name: "PlantedBugs", description: "Bugs that the tests must find; never for use."),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),

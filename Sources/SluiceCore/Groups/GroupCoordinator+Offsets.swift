@@ -194,7 +194,10 @@ extension Group {
             return .unknownMember
         }
         if let error = check(memberID: request.memberID, instanceID: request.instanceID) { return error }
-        if request.generation != generation { return .illegalGeneration }
+        if request.generation != generation, !PlantedBug.staleGenerationCommits.isPlanted {
+            return .illegalGeneration
+        }
+        if PlantedBug.commitDuringRebalance.isPlanted { return nil }
         return state == .completingRebalance ? .rebalanceInProgress : nil
     }
 }

@@ -21,9 +21,10 @@ extension GroupCoordinator {
                 note(offsets, at: base, pending.deletedTopics, in: &group)
                 commitCount += 1
             }
+            let isStored = base != nil || PlantedBug.failedStoreCounts.isPlanted
             effects.append(
                 .committed(
-                    ticket: ticket, base == nil ? .failure(.coordinatorNotAvailable) : .success(refused)))
+                    ticket: ticket, isStored ? .success(refused) : .failure(.coordinatorNotAvailable)))
         case .assignment:
             noteMetadata(pending, base, &group)
             assigned(storeID, isDurable: base != nil, &group, now)

@@ -55,7 +55,8 @@ extension Cleaner {
         // A tombstone counts as clean when all that it deletes was seen, and nothing below was passed over.
         let lowest = damaged.min() ?? .max
         let isClean = plan.mayDropTombstones && header.lastOffset < mappedEnd && lowest > header.baseOffset
-        let isOver = isClean && header.hasDeleteHorizon && plan.now >= header.baseTimestamp
+        let isPast = header.hasDeleteHorizon && plan.now >= header.baseTimestamp
+        let isOver = isClean && isPast || PlantedBug.tombstoneDroppedEarly.isPlanted
         var kept = 0
         var hasTombstones = false
         verdicts.removeAll(keepingCapacity: true)
@@ -63,7 +64,10 @@ extension Cleaner {
         while cursor.next() {
             var stays = false
             if let hash = cursor.keyHash(plan.hash) {
-                stays = (keys.offset(of: hash) ?? -1) <= cursor.offset && !(cursor.value == nil && isOver)
+                let last = keys.offset(of: hash) ?? -1
+                let isLast =
+                    PlantedBug.olderValueKept.isPlanted ? last > cursor.offset : last <= cursor.offset
+                stays = isLast && !(cursor.value == nil && isOver)
             }
             verdicts.append(stays)
             guard stays else { continue }

@@ -73,7 +73,7 @@ package enum ManifestFile {
         do {
             try files.writeAll(file, at: 0, frame, path: paths.manifest(number))
             try files.sync(file)
-            try files.syncDirectory(paths.manifest)
+            if !PlantedBug.manifestNameNotSynced.isPlanted { try files.syncDirectory(paths.manifest) }
         } catch {
             files.close(file)
             throw error

@@ -30,7 +30,7 @@ struct RecoveryExecutor {
         var open: [FileID] = []
         do throws(IOError) {
             let isUnclean = plan.isUnclean
-            if isUnclean { try secureJournal(plan) }
+            if isUnclean, !PlantedBug.journalNotSecured.isPlanted { try secureJournal(plan) }
             // What can be left out is, rather than that the files grow beyond the budget.
             var room = configuration.diskBytes
             if isUnclean { room -= try StoreMeasure.run(paths, files) + spared(plan) }
@@ -38,6 +38,9 @@ struct RecoveryExecutor {
                 try mend(&plan.partitions[index], &room, isUnclean: isUnclean, now: now)
             }
             if plan.isUnclean, try files.status(paths.topics) != nil { try files.syncDirectory(paths.topics) }
+            if PlantedBug.renameBeforeRecord.isPlanted {
+                for index in plan.partitions.indices { takePlaces(&plan.partitions[index]) }
+            }
             let manifest = try beginManifest(plan, now: now)
             open.append(manifest.file)
             // Not before: what the old manifest says of a swap may be on no medium yet, and lost with the
@@ -122,8 +125,10 @@ struct RecoveryExecutor {
         for (position, bytes) in partition.rewrites {
             if let error = files.writeFully(file, at: position, [bytes]).error { throw error }
         }
-        if isRewritten { try rewrite(file, from: start, to: end) }
-        if let target = partition.skipTo { try skip(&partition, file, to: target, now: now) }
+        if isRewritten, !PlantedBug.tailNotRewritten.isPlanted { try rewrite(file, from: start, to: end) }
+        if let target = partition.skipTo, !PlantedBug.offsetsUsedTwice.isPlanted {
+            try skip(&partition, file, to: target, now: now)
+        }
         try files.sync(file)
         try files.syncDirectory(partition.directory)
         if partition.changesLog { partition.manifest.epoch += 1 }
@@ -271,7 +276,8 @@ struct RecoveryExecutor {
     /// those that hold something of a partition that is not sound are kept as they are.
     private func openJournal(_ plan: RecoveryPlan, _ open: inout [FileID]) throws(IOError) -> Journal {
         var journal = Journal(
-            nextSequence: plan.lastJournalSequence + 1, bytes: configuration.journalFileBytes)
+            nextSequence: PlantedBug.journalSequenceUsedTwice.isPlanted ? 1 : plan.lastJournalSequence + 1,
+            bytes: configuration.journalFileBytes)
         guard try files.status(paths.journal) != nil else { return journal }
         journal.hasDirectory = true
         // A file whose making failed at the last step has a name on no medium, also after a clean end;

@@ -39,7 +39,7 @@ struct TailPlanner {
     private func walk(_ partition: inout PartitionPlan, _ scanner: inout TailScanner) throws(IOError)
         -> String
     {
-        var journal = scanner.entries[...]
+        var journal = PlantedBug.journalIgnored.isPlanted ? [] : scanner.entries[...]
         while true {
             let position = partition.active.size
             while let first = journal.first, first.entry.position < position { journal.removeFirst() }
@@ -61,7 +61,10 @@ struct TailPlanner {
             }
             guard position < scanner.size else { return "the file ends here" }
             switch try scanner.batch(at: position, expecting: partition.active.endOffset) {
-            case .valid(let header, let bytes): partition.add(header, bytes)
+            case .valid(let header, let bytes):
+                let isLast = position + Int64(header.totalBytes) == scanner.size
+                if PlantedBug.lastBatchCut.isPlanted, isLast { return "it is the last" }
+                partition.add(header, bytes)
             case .invalid(let reason): return reason
             }
         }

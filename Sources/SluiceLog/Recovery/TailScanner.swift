@@ -57,7 +57,9 @@ struct TailScanner {
         guard Int64(header.totalBytes) <= size - position,
             let whole = try bytes(at: position, count: header.totalBytes)
         else { return .invalid("the file ends within a batch of \(header.totalBytes) bytes") }
-        guard BatchHeader.crcMatches(whole.bytes) else { return .invalid("the checksum of a batch is wrong") }
+        guard BatchHeader.crcMatches(whole.bytes) || PlantedBug.tornBatchTaken.isPlanted else {
+            return .invalid("the checksum of a batch is wrong")
+        }
         return .valid(header, whole)
     }
 

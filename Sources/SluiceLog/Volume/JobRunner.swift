@@ -53,7 +53,7 @@ public struct JobRunner: Sendable {
             whole += 1
         }
         var isDirty = false
-        if outcome.error != nil, outcome.written > bytes {
+        if outcome.error != nil, outcome.written > bytes, !PlantedBug.partOfBatchLeft.isPlanted {
             do throws(IOError) {
                 try files.truncate(file, to: job.position + Int64(bytes))
             } catch {
@@ -107,8 +107,10 @@ public struct JobRunner: Sendable {
                     error: IOError(operation: "fdatasync", path: path, errno: 9))
             }
             do throws(IOError) {
-                if let start = target.rewrittenFrom { try rewrite(target, from: start, file) }
-                try files.sync(file)
+                if let start = target.rewrittenFrom, !PlantedBug.healWithoutRewriting.isPlanted {
+                    try rewrite(target, from: start, file)
+                }
+                if !PlantedBug.segmentWithoutSync.isPlanted { try files.sync(file) }
                 if target.file.isNameDirty { try syncNames(target.file, &parents) }
                 return SyncResult(partition: target.partition, file: file, error: nil)
             } catch {
@@ -121,9 +123,11 @@ public struct JobRunner: Sendable {
         let parent = String(
             segment.directory[..<(segment.directory.lastIndex(of: "/") ?? segment.directory.endIndex)])
         // Noted when it has succeeded: a failure is the failure of every segment that relies on the name.
-        if !parents.contains(parent) { try files.syncDirectory(parent) }
+        if !parents.contains(parent), !PlantedBug.partitionNameNotSynced.isPlanted {
+            try files.syncDirectory(parent)
+        }
         parents.insert(parent)
-        try files.syncDirectory(segment.directory)
+        if !PlantedBug.segmentNameNotSynced.isPlanted { try files.syncDirectory(segment.directory) }
     }
 
     private func roll(_ job: RollJob) -> IOResult {
@@ -134,7 +138,7 @@ public struct JobRunner: Sendable {
             // again.
             let file = if let open = job.file.id { open } else { try files.open(job.file.paths.log, .write) }
             result.file = file
-            try files.sync(file)
+            if !PlantedBug.rollWithoutSync.isPlanted { try files.sync(file) }
             var parents: Set<String> = []
             if job.file.isNameDirty { try syncNames(job.file, &parents) }
         } catch {
@@ -168,7 +172,7 @@ public struct JobRunner: Sendable {
             file, at: frame.position, [ByteSlice(ByteBuffer(header)), table] + frame.slices)
         if let error = outcome.error { return CommitResult(direct: direct, error: error) }
         do throws(IOError) {
-            try files.sync(file)
+            if !PlantedBug.commitWithoutSync.isPlanted { try files.sync(file) }
             return CommitResult(direct: direct, error: nil)
         } catch {
             return CommitResult(direct: direct, error: error)
@@ -188,7 +192,7 @@ public struct JobRunner: Sendable {
             do throws(IOError) {
                 try writeZeros(file, count: job.bytes)
                 try files.sync(file)
-                try files.syncDirectory(job.paths.journal)
+                if !PlantedBug.journalNameNotSynced.isPlanted { try files.syncDirectory(job.paths.journal) }
                 try files.syncDirectory(job.paths.root)
             } catch {
                 files.close(file)
@@ -219,7 +223,7 @@ public struct JobRunner: Sendable {
                 return ManifestPlace(file: made.file, position: made.size, isOldGone: isGone)
             }
             try files.writeAll(job.file, at: job.position, job.frame, path: job.paths.manifest)
-            try files.sync(job.file)
+            if !PlantedBug.manifestWithoutSync.isPlanted { try files.sync(job.file) }
             return ManifestPlace(file: job.file, position: job.position + Int64(job.frame.count))
         }
         return ManifestResult(place: place, freed: freed)

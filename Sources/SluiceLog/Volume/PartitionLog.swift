@@ -202,7 +202,8 @@ struct PartitionLog {
 
     /// The high watermark: what readers see ends here.
     var visible: LogPlace {
-        settings.isDurable ? durable : LogPlace(offset: active.endOffset, position: active.size)
+        settings.isDurable && !PlantedBug.showBeforeDurable.isPlanted
+            ? durable : LogPlace(offset: active.endOffset, position: active.size)
     }
 
     var isStopped: Bool { if case .stopped = condition { true } else { false } }

@@ -119,6 +119,7 @@ extension Volume {
             position: partition.active.size, maxTimestamp: part.appendTime ?? part.batch.maxTimestamp,
             leaderEpoch: partition.epoch, appendTime: part.appendTime)
         plan.placed.append(PlacedPart(partition: part.number, group: id, batch: placed))
+        if PlantedBug.journalEntryMissing.isPlanted, plan.placed.count > 1 { return }
         plan.add(partition, [placed])
     }
 
@@ -180,7 +181,7 @@ extension Volume {
         // A sync that must come before the frame failed: the frame was not written, the next one takes its
         // place.
         let isBlocked = job.frame != nil && !job.groups.isEmpty && result.direct.contains { $0.error != nil }
-        if let error = result.error, job.frame != nil, !isBlocked {
+        if let error = result.error, job.frame != nil, !isBlocked, !PlantedBug.failedCommitCounts.isPlanted {
             if passes(error) {
                 commitAgain(job, error, now: now)
             } else {

@@ -12,6 +12,7 @@ extension Volume {
         for number in manifest.pendingPoints.sorted() {
             guard let partition = partitions[number], !partition.isLeaving else { continue }
             var point = partition.synced
+            if PlantedBug.recoveryPointEarly.isPlanted { point = partition.active.point(ceiling: 0) }
             point.ceiling = nextCeiling(partition)
             manifest.pointsOut.append((number, point))
         }
@@ -113,7 +114,8 @@ extension Volume {
         guard partition.active.baseOffset == point.baseOffset else { return }
         partitions[number]?.recorded = point
         partitions[number]?.proven = max(partition.proven, point.position)
-        journal.release(number, through: point.offset)
+        let end = PlantedBug.journalReusedEarly.isPlanted ? partition.active.endOffset : point.offset
+        journal.release(number, through: end)
         markReady(number)
     }
 

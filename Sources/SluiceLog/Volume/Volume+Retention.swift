@@ -57,6 +57,9 @@ extension Volume {
         guard offset > partition.logStart else {
             return completions.requests.append((request, .success(partition.logStart)))
         }
+        if PlantedBug.answerDeletionEarly.isPlanted {
+            return completions.requests.append((request, .success(offset)))
+        }
         manifest.add(.logStart(partition.key, offset), .logStart(number, request: request))
     }
 
@@ -133,6 +136,7 @@ extension PartitionLog {
 
     /// The end of the sealed segments that are consumed; nil when there are none.
     var consumedStart: Int64? {
+        if PlantedBug.consumedFloorIgnored.isPlanted { return sealed.last?.endOffset }
         guard let consumedFloor else { return nil }
         return sealed.last { $0.endOffset <= consumedFloor }?.endOffset
     }

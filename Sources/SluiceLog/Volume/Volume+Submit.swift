@@ -142,6 +142,7 @@ extension Volume {
 extension PartitionLog {
     /// Whether a batch that is in the segment has not been answered yet.
     func answersAtCommit(_ batch: PlacedBatch) -> Bool {
-        settings.isDurable ? batch.acks != .none : batch.acks == .durable
+        if PlantedBug.acknowledgeAtWrite.isPlanted { return false }
+        return settings.isDurable ? batch.acks != .none : batch.acks == .durable
     }
 }

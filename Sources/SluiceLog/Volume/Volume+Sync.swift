@@ -53,7 +53,7 @@ extension Volume {
         isSyncOut = false
         for (target, result) in zip(job.targets, results) {
             partitions[target.partition]?.isSyncing = false
-            if let error = result.error {
+            if let error = result.error, !PlantedBug.failedSyncCounts.isPlanted {
                 failedSync(target.partition, error, now: now)
             } else {
                 partitions[target.partition]?.heal = nil
@@ -105,7 +105,7 @@ extension Volume {
             manifest.pendingPoints.insert(number)
             manifest.pointsAreUrgent = true
         }
-        return end <= ceiling
+        return end <= ceiling || PlantedBug.promiseIgnored.isPlanted
     }
 
     /// The ceiling that the next recovery point promises: ahead by a step, or by twice what the last one
@@ -161,7 +161,7 @@ extension Volume {
     /// Lets partitions that waited for a descriptor try again: as many as a sync may have freed, first come
     /// first served.
     mutating func retryFiles() {
-        guard !waitingForFile.isEmpty else { return }
+        guard !waitingForFile.isEmpty, !PlantedBug.waitersForgotten.isPlanted else { return }
         let waiting = waitingForFile
         waitingForFile = Array(waiting.dropFirst(64))
         for number in waiting.prefix(64) { markReady(number) }

@@ -65,7 +65,9 @@ extension Volume {
                 if index == 0 { refuseHead(number) }
                 break
             }
-            if position + size - anchor > configuration.windowBytes, position > anchor {
+            if position + size - anchor > configuration.windowBytes, position > anchor,
+                !PlantedBug.windowIgnored.isPlanted
+            {
                 if index == 0 { waitForWindow(number) }
                 break
             }
@@ -116,13 +118,14 @@ extension Volume {
         if group == nil {
             for batch in batches {
                 _ = partitions[number]?.queue.popFirst()
-                disk.release(Int64(batch.bytes.count))
+                if !PlantedBug.reservationKept.isPlanted { disk.release(Int64(batch.bytes.count)) }
             }
         }
         partitions[number]?.isWriting = true
         writesOut += 1
         let added = batches.reduce(Int64(0)) { $0 + Int64($1.bytes.count) }
-        var claim = DiskLedger.growth(first.position, adding: added)
+        var claim =
+            PlantedBug.growthNotCounted.isPlanted ? 0 : DiskLedger.growth(first.position, adding: added)
         if first.position == 0 {
             claim += partition.directoryBytes
             partitions[number]?.directoryBytes = 0
@@ -235,6 +238,7 @@ extension Volume {
             answer(batch.origin, .failure(answerError))
             producers.insert(batch.origin.producer)
         }
+        guard !PlantedBug.orderForgotten.isPlanted else { return }
         for producer in producers.sorted() { failQueue(job.partition, .io(error), of: producer) }
     }
 }
