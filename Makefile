@@ -29,4 +29,4 @@ lint:
 	swift format lint --strict --parallel --recursive Package.swift Sources Tests
 
 clean:
-	rm -rf .build .build-python .build-simulation .demo
+	rm -rf .build .build-python .build-simulation .build-planted .demo
