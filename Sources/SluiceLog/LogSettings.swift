@@ -76,6 +76,12 @@ public struct VolumeConfiguration: Sendable {
     public var rollBytes: Int64 = 1 << 20
     /// Bytes that one job of a compaction reads and writes, before the thread looks for other work.
     public var compactionSliceBytes = 1 << 20
+    /// How often sealed segments are read again; 0: never.
+    public var scrubMilliseconds: Int64 = 7 * 86_400_000
+    /// Bytes that this reads in a second.
+    public var scrubBytesPerSecond: Int64 = 5_000_000
+    /// Bytes that one job of it reads.
+    public var scrubSliceBytes: Int64 = 1 << 20
 
     public init() {}
 }

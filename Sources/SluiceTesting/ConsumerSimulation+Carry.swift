@@ -194,7 +194,8 @@ extension ConsumerSimulation {
         case .compacted: outcome.compactions += 1
         case .segmentsRemoved(_, _, let count, _): outcome.removals += count
         case .recordsDropped: break
-        case .removalFailed, .recordsUnreadable, .compactionFailed, .syncDelayed, .syncResumed: break
+        case .removalFailed, .recordsUnreadable, .compactionFailed, .scrubbed, .syncDelayed, .syncResumed:
+            break
         }
     }
 

@@ -283,6 +283,7 @@ public final class ConsumerSimulation {
         configuration.writeBytes = random.pick([512, 4096, 1 << 20])
         configuration.compactionMemoryBytes = random.pick([200, 4096, 1 << 20])
         configuration.compactionBytesPerSecond = 0
+        configuration.scrubMilliseconds = 0
         configuration.compactionSliceBytes = random.pick([500, 4096, 1 << 20])
         if random.chance(0.5) { policy = .drawn(from: &random) }
         if isAtomic, random.chance(0.3) {

@@ -130,7 +130,7 @@ public struct VolumeHistory: Sendable, Hashable, LosslessStringConvertible {
     public func run(log: ((String) -> Void)? = nil) throws(SimulationViolation) -> Outcome {
         let simulation = VolumeSimulation(self)
         simulation.log = log
-        return try simulation.runHistory(self)
+        return try simulation.runHistory()
     }
 
     /// Bits for power losses with so many things that were not synced: every subset of up to four; of more
@@ -153,6 +153,7 @@ extension VolumeSimulation {
     convenience init(_ history: VolumeHistory) {
         self.init(seed: 1)
         self.history = history
+        suite = "VolumeHistoryTests"
         configuration = VolumeConfiguration()
         configuration.journalBytes = 16 << 10
         configuration.directBytes = 1024
@@ -161,7 +162,8 @@ extension VolumeSimulation {
         mostOut = (1, 1)
     }
 
-    func runHistory(_ history: VolumeHistory) throws(SimulationViolation) -> VolumeHistory.Outcome {
+    func runHistory() throws(SimulationViolation) -> VolumeHistory.Outcome {
+        guard let history else { throw violation(8, "there is no history to run") }
         try open()
         try createTopic("durable", partitions: 2, settings { $0.segmentBytes = 1500 })
         try createTopic(

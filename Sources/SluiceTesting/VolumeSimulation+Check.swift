@@ -55,9 +55,12 @@ extension VolumeSimulation {
         case .storeStopped: isFailed = true
         case .compacted: compactions += 1
         case .syncDelayed: delayedSyncs += 1
-        case .removalFailed, .segmentsRemoved, .recordsDropped, .recordsUnreadable, .compactionFailed,
-            .syncResumed:
-            break
+        case .scrubbed(let segments, _, let damaged):
+            try check(damaged == 0 || isFaulty, 15, "the scrub found damage on a machine that has none")
+            scrubbedSegments += segments
+        case .recordsUnreadable(let file, let position, let reason):
+            try check(isFaulty, 15, "\(file) at \(position) on a machine that never damages: \(reason)")
+        case .removalFailed, .segmentsRemoved, .recordsDropped, .compactionFailed, .syncResumed: break
         }
     }
 
@@ -215,29 +218,41 @@ extension VolumeSimulation {
     private func read(
         _ index: Int, _ number: Int
     ) throws(SimulationViolation) -> (Range<Int64>, [(offset: Int64, record: UInt64)]) {
+        let log = readLog(number)
+        if let fault = log.faults.first { throw violation(3, "partition \(index): \(fault)") }
+        return (log.range, log.found)
+    }
+
+    /// All records that can be read, segment by segment, and what was wrong with the others.
+    func readLog(
+        _ number: Int
+    ) -> (range: Range<Int64>, found: [(offset: Int64, record: UInt64)], faults: [String]) {
         var found: [(offset: Int64, record: UInt64)] = []
         var range: Range<Int64> = 0..<0
-        var fault: String?
+        var faults: [String] = []
         do throws(LogError) {
-            guard let offsets = try store?.volume.offsets(number) else { return (range, found) }
+            guard let offsets = try store?.volume.offsets(number) else { return (range, found, faults) }
             range = offsets
             var offset = range.lowerBound
-            while offset < range.upperBound, fault == nil {
+            while offset < range.upperBound {
                 guard let view = try store?.volume.segment(number, at: offset) else {
-                    fault = "there is no segment for offset \(offset) of \(range)"
+                    faults.append("there is no segment for offset \(offset) of \(range)")
                     break
                 }
+                var fault: String?
                 let next = read(view, from: offset, &found, &fault)
-                if next <= offset, fault == nil {
-                    fault = "reading stands still at offset \(offset) of \(range)"
+                if let fault { faults.append(fault) }
+                if view.endOffset <= offset {
+                    faults.append("reading stands still at offset \(offset) of \(range)")
+                    break
                 }
-                offset = next
+                // What is behind a fault in a segment nobody reads on to; the next one anybody may.
+                offset = fault == nil ? next : view.endOffset
             }
         } catch {
-            fault = "\(error)"
+            faults.append("\(error)")
         }
-        if let fault { throw violation(3, "partition \(index): \(fault)") }
-        return (range, found)
+        return (range, found, faults)
     }
 
     private func read(
@@ -292,7 +307,7 @@ extension VolumeSimulation {
     }
 
     /// Whole batches and nothing else.
-    private func checkFiles() throws(SimulationViolation) {
+    func checkFiles() throws(SimulationViolation) {
         guard let entries = try? files.list(Self.root + "/topics") else { return }
         for entry in entries {
             let directory = Self.root + "/topics/" + entry.name
@@ -316,79 +331,6 @@ extension VolumeSimulation {
                     position += header.totalBytes
                 }
             }
-        }
-    }
-
-    // MARK: After an opening
-
-    func checkAfterOpening(lostPower: Bool, hasDied: Bool) throws(SimulationViolation) {
-        try checkCatalogue(hasDied: hasDied)
-        requests = [:]
-        try checkFiles()
-        var present: Set<Int> = []
-        for index in partitions.indices where topics[partitions[index].topic].phase == .alive {
-            present.formUnion(try checkLog(index, needed: lostPower ? .durable : .written))
-            settle(index, present)
-        }
-        for group in groups { try checkWhole(group, present) }
-        for index in submissions.indices where submissions[index].state == .indeterminate {
-            // What is not there after an opening never comes.
-            if !present.contains(index), !isMaybeDeleted(index) { submissions[index].state = .failed }
-        }
-    }
-
-    /// What has survived has been synced; what has not is never to come back.
-    private func settle(_ index: Int, _ present: Set<Int>) {
-        guard let number = number(index), let range = try? store?.volume.offsets(number) else { return }
-        for (offset, entry) in partitions[index].entries where offset >= range.lowerBound {
-            let isThere = offset < range.upperBound && present.contains(Int(entry.record >> 16))
-            partitions[index].entries[offset]?.safety = isThere ? .durable : .lost
-        }
-        partitions[index].startAcknowledged = max(partitions[index].startAcknowledged, range.lowerBound)
-        partitions[index].knownEnd = range.upperBound
-    }
-
-    private func checkWhole(_ group: [Int], _ present: Set<Int>) throws(SimulationViolation) {
-        guard group.contains(where: present.contains) else { return }
-        for id in group where !present.contains(id) && !isMaybeDeleted(id) {
-            throw violation(5, "of atomic write \(group) batch \(id) is missing")
-        }
-    }
-
-    /// Whether a batch that is not there may have been there and been deleted.
-    private func isMaybeDeleted(_ id: Int) -> Bool {
-        let partition = partitions[submissions[id].partition]
-        return topics[partition.topic].phase != .alive || topics[partition.topic].hadCompaction
-            || partition.startAcknowledged > submissions[id].knownEnd
-    }
-
-    private func checkCatalogue(hasDied: Bool) throws(SimulationViolation) {
-        guard let found = store?.volume.topics else { return }
-        for index in topics.indices {
-            let topic = topics[index]
-            let record = found.first { $0.id == topic.id }
-            switch topic.phase {
-            case .alive: try check(record != nil, 10, "topic \(topic.name) is not there")
-            case .gone: try check(record == nil, 10, "topic \(topic.name) is there again")
-            case .creating, .deleting: topics[index].phase = record == nil ? .gone : .alive
-            }
-            guard let record else { continue }
-            let count = Int(record.partitions)
-            try check(
-                (topic.partitions.count...topic.mostPartitions).contains(count), 10,
-                "topic \(topic.name) has \(count) partitions")
-            adopt(index, partitions: count)
-            let settings = LogSettings(simulated: record.settings)
-            try check(
-                settings == topic.settings || topic.possibleSettings.contains(settings), 10,
-                "topic \(topic.name) has other settings")
-            topics[index].settings = settings
-            topics[index].hasChangedLevel = false
-            topics[index].possibleSettings = []
-            topics[index].mostPartitions = count
-        }
-        for record in found {
-            try check(topics.contains { $0.id == record.id }, 10, "topic \(record.name) was never made")
         }
     }
 }

@@ -41,7 +41,7 @@ extension VolumeSimulation {
         try check(
             allocated <= configuration.diskBytes, 14,
             "the files take \(allocated) of \(configuration.diskBytes) bytes")
-        guard let use = store?.volume.diskUse, !files.hasCrashed else { return }
+        guard let use = store?.volume.diskUse, !files.hasCrashed, !hasRebuiltIndexes else { return }
         try check(
             allocated <= use.usedBytes, 14,
             "the files take \(allocated) bytes, the volume knows of \(use.usedBytes)")

@@ -7,9 +7,10 @@ extension VolumeSimulation {
     func open(afterPowerLoss: Bool = false, afterDeath: Bool = false) throws(SimulationViolation) {
         var lostPower = afterPowerLoss
         var hasDied = afterDeath || afterPowerLoss
-        files.policy = policy
-        if random.chance(0.3) { heal() }
+        setPolicy()
+        if history == nil, random.chance(0.3) { heal() }
         for attempt in 0... {
+            // A fault for ever keeps a store from opening; then the machine is made whole.
             if attempt >= 4 { heal() }
             if attempt < 4, history == nil, random.chance(0.15) { files.crashAfterCalls = random.below(40) }
             do throws(LogError) {
@@ -58,10 +59,16 @@ extension VolumeSimulation {
         try checkAfterOpening(lostPower: lostPower, hasDied: hasDied)
         try checkDisk()
         isFaulty = policy != .none
-        files.policy = policy
+        setPolicy()
     }
 
     func heal() { files.policy = .none }
+
+    /// Puts the drawn faults in force, after an opening or a look at a whole machine. In a history its one
+    /// fault is counted on instead.
+    private func setPolicy() {
+        if history == nil || policy == .none { files.policy = policy }
+    }
 
     /// The process or the machine ends.
     func crash() throws(SimulationViolation) {
@@ -103,9 +110,10 @@ extension VolumeSimulation {
         for file in store?.volume.openFiles ?? [] { files.close(file) }
         if let lock = store?.lock { files.close(lock) }
         store = nil
+        let left = files.policy
         heal()
         if isClean { try verifyClosed() }
-        files.policy = policy
+        files.policy = history == nil ? policy : left
         try open(afterPowerLoss: false, afterDeath: !isClean)
     }
 
@@ -189,12 +197,12 @@ extension VolumeSimulation {
                     if !jobs.isEmpty { continue }
                 }
                 note("wait")
-                idle += 1
+                if store?.volume.isCompactionUnderWay != true { idle += 1 }
                 clock.advance(by: .nanoseconds(wait + 1))
                 continue
             }
             let index = random.below(jobs.count)
-            if case .measure = jobs[index].job {} else { idle = 0 }
+            if !jobs[index].job.isByClock { idle = 0 }
             runJob(index)
             if files.hasCrashed { return }
             try finishJob(index)

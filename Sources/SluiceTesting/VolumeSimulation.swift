@@ -21,7 +21,8 @@
 //  and nothing else. (13) Compaction takes from (1) and (2) only a record that has no key, or of whose key
 //  there is a later one, or was a tombstone. (14) The files, those that are open without a name included,
 //  take no more of the disk than the budget, nor than the volume has counted; what nobody waits for is not
-//  held. A store that is full can be drained, and takes appends then.
+//  held. A store that is full can be drained, and takes appends then. (15) The scrub finds no damage where
+//  there is none.
 
 internal import SluiceLog
 
@@ -40,9 +41,9 @@ public struct SimulationViolation: Error, CustomStringConvertible {
     /// What the volume was waiting for.
     public let state: String
     /// The tests that see it again.
-    var suite = "VolumeSimulationTests"
+    var suite: String
     /// What was done, where no seed says it.
-    var history: VolumeHistory?
+    var history: VolumeHistory? = nil
 
     /// All of it, and how to see it again.
     public var description: String {
@@ -70,6 +71,8 @@ public struct SimulationOutcome: Sendable, Hashable {
     public var compactions: Int
     /// Times that a sync had no room, and was to be tried again.
     public var delayedSyncs: Int
+    /// Segments that the scrub has read.
+    public var scrubbedSegments: Int
 }
 
 /// A run of the volume on a simulated machine.
@@ -111,6 +114,10 @@ public final class VolumeSimulation {
     var weights: [Int] = []
     /// What is to be done, where that is not drawn.
     var history: VolumeHistory?
+    /// Whether somebody has made indexes anew behind the volume's back.
+    var hasRebuiltIndexes = false
+    /// The tests that run it.
+    var suite = "VolumeSimulationTests"
     /// How much was not synced when the power went as the history says.
     var unsyncedCount = 0
 
@@ -121,6 +128,7 @@ public final class VolumeSimulation {
     var openings = 0
     var compactions = 0
     var delayedSyncs = 0
+    var scrubbedSegments = 0
     var hash: UInt64 = 0xCBF2_9CE4_8422_2325
     var operations: [String] = []
     /// Told each operation as it is noted.
@@ -153,7 +161,7 @@ public final class VolumeSimulation {
         try finish()
         return SimulationOutcome(
             traceHash: hash, steps: step, batches: submissions.count, openings: openings,
-            compactions: compactions, delayedSyncs: delayedSyncs)
+            compactions: compactions, delayedSyncs: delayedSyncs, scrubbedSegments: scrubbedSegments)
     }
 
     private func drawMachine() {
@@ -166,6 +174,9 @@ public final class VolumeSimulation {
         configuration.compactionMemoryBytes = random.pick([60, 200, 4096, 1 << 20])
         configuration.compactionBytesPerSecond = random.pick([0, 0, 20_000])
         configuration.compactionSliceBytes = random.pick([1, 500, 4096, 1 << 20])
+        configuration.scrubMilliseconds = random.pick([0, 500, 5_000, 7 * 86_400_000])
+        configuration.scrubBytesPerSecond = random.pick([20_000, 5_000_000])
+        configuration.scrubSliceBytes = random.pick([1, 500, 1 << 20])
         configuration.ceilingStep = Int64(random.pick([2, 16, 1000]))
         if random.chance(0.5) {
             policy = .drawn(from: &random)
@@ -194,7 +205,7 @@ public final class VolumeSimulation {
         SimulationViolation(
             seed: seed, step: step, invariant: invariant, message: message, operations: operations,
             state: store?.volume.words ?? "dead",
-            suite: history == nil ? "VolumeSimulationTests" : "VolumeHistoryTests", history: history)
+            suite: suite, history: history)
     }
 
     func check(

@@ -27,6 +27,8 @@ final class TestStore {
         files = SimulatedFileSystem(seed: seed)
         random = SeededRandom(seed: seed)
         configuration.journalBytes = 64 << 10
+        // Time passes in leaps here, and the scrub would come after each.
+        configuration.scrubMilliseconds = 0
         configure(&configuration)
     }
 
@@ -46,8 +48,8 @@ final class TestStore {
         isClosed = false
     }
 
-    func verify() throws -> RecoveryReport {
-        try StoreDirectory.verify(Self.root, files, deep: true, interpret: { LogSettings(simulated: $0) })
+    func verify(deep: Bool = true) throws -> RecoveryReport {
+        try StoreDirectory.verify(Self.root, files, deep: deep, interpret: { LogSettings(simulated: $0) })
     }
 
     func close() throws {

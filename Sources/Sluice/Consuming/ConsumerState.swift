@@ -100,6 +100,17 @@ struct ConsumerState: ~Copyable {
         return .wait
     }
 
+    /// Takes note of damage at a position of a segment.
+    private mutating func damaged(
+        _ index: Int, _ view: SegmentView, _ position: Int64, _ reason: String
+    ) -> StreamError {
+        fetched = nil
+        partitions[index].place = nil
+        let failure = StreamError.corrupt(file: view.path, position: position, reason: reason)
+        failed(index, failure)
+        return failure
+    }
+
     /// Takes note that a partition cannot be read on. Loops go on with the others until it is told elsewhere.
     mutating func failed(_ index: Int, _ error: StreamError) {
         switch error {
@@ -125,18 +136,16 @@ struct ConsumerState: ~Copyable {
             do throws(BatchError) {
                 header = try BatchHeader(rest.bytes)
             } catch {
-                fetched = nil
-                let failure = StreamError.corrupt(
-                    file: view.path, position: position, reason: error.description)
-                failed(index, failure)
-                throw failure
+                throw damaged(index, view, position, error.description)
+            }
+            if let fault = view.fault(of: header, at: partitions[index].next) {
+                throw damaged(index, view, position, fault)
             }
             let stored = ByteSlice(rest.buffer, start: rest.start, count: header.totalBytes)
             fetched?.consumed += header.totalBytes
             partitions[index].place = (
                 view.baseOffset, view.generation, position + Int64(header.totalBytes)
             )
-            guard header.nextOffset > partitions[index].next else { continue }
             if header.isControl || header.recordCount == 0 {
                 partitions[index].next = header.nextOffset
                 continue

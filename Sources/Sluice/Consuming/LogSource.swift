@@ -40,7 +40,9 @@ extension StoreEngine: LogSource {
     }
 
     func segment(_ number: Int, at offset: Int64) throws(LogError) -> SegmentView? {
-        try read { volume throws(LogError) in try volume.segment(number, at: offset) }
+        let view = try read { volume throws(LogError) in try volume.segment(number, at: offset) }
+        if let view, view.isUnchecked { withVolume { $0.check(number, view) } }
+        return view
     }
 
     func segment(_ number: Int, atTime timestamp: Int64) throws(LogError) -> SegmentView? {

@@ -62,6 +62,10 @@ extension Logger {
             error(
                 "records cannot be read",
                 metadata: ["file": "\(file)", "position": "\(position)", "reason": "\(reason)"])
+        case .scrubbed(let segments, let bytes, let damaged):
+            log(
+                level: damaged > 0 ? .error : .info, "all sealed segments have been read again",
+                metadata: ["segments": "\(segments)", "bytes": "\(bytes)", "damaged": "\(damaged)"])
         }
     }
 
@@ -80,13 +84,18 @@ extension Logger {
 }
 
 extension TopicMetrics {
-    /// Records that were dropped for want of room.
+    /// Records that were dropped for want of room; what was read again, and what of it was damaged.
     static func count(_ event: VolumeEvent) {
-        guard case .recordsDropped(let topic, let partition, let records, _) = event else { return }
-        Counter(
-            label: "sluice_dropped_records_total",
-            dimensions: [("topic", topic), ("partition", "\(partition)")]
-        ).increment(by: records)
+        switch event {
+        case .recordsDropped(let topic, let partition, let records, _):
+            Counter(
+                label: "sluice_dropped_records_total",
+                dimensions: [("topic", topic), ("partition", "\(partition)")]
+            ).increment(by: records)
+        case .recordsUnreadable: Counter(label: "sluice_unreadable_total").increment()
+        case .scrubbed(_, let bytes, _): Counter(label: "sluice_scrubbed_bytes_total").increment(by: bytes)
+        default: break
+        }
     }
 }
 

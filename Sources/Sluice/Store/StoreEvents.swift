@@ -13,6 +13,9 @@ public enum StoreEvent: Sendable, Hashable {
     case recovered(RecoveryFinding)
     /// Records cannot be read: their bytes are not what was written.
     case recordsUnreadable(file: String, position: Int64, reason: String)
+    /// All sealed segments have been read again and held against their checksums: so many, `damaged` of which
+    /// are not what was sealed. Of each of those `recordsUnreadable` has told.
+    case scrubbed(segments: Int, bytes: Int64, damaged: Int)
     /// A call failed in a way that ends writing to this partition until the store is opened again.
     case partitionStopped(TopicPartition, reason: String)
     /// A call failed in a way that ends all writing until the store is opened again.
@@ -141,6 +144,8 @@ extension StoreEvent {
                 TopicPartition(topic: topic, partition: partition), records: records, bytes: bytes)
         case .recordsUnreadable(let file, let position, let reason):
             self = .recordsUnreadable(file: file, position: position, reason: reason)
+        case .scrubbed(let segments, let bytes, let damaged):
+            self = .scrubbed(segments: segments, bytes: bytes, damaged: damaged)
         case .removalFailed, .compacted, .compactionFailed, .syncDelayed, .syncResumed: return nil
         }
     }

@@ -108,6 +108,27 @@ extension Frame {
         return Frame(sequence: sequence, position: position, payload: bytes[start..<end], end: aligned)
     }
 
+    /// Where frames begin that are of this store and not whole, with a sequence above `sequence`: a write
+    /// that had not ended, or damage.
+    package static func broken(
+        _ kind: FrameKind, storeID: UniqueID, in bytes: [UInt8], above sequence: UInt64
+    ) -> [(position: Int, sequence: UInt64)] {
+        var found: [(position: Int, sequence: UInt64)] = []
+        for position in stride(
+            from: 0, through: bytes.count - FrameLayout.headerBytes, by: kind.alignment)
+        {
+            var reader = BinaryReader(bytes[position..<(position + FrameLayout.headerBytes)])
+            guard (try? reader.integer(UInt32.self)) == kind.rawValue,
+                (try? reader.integer(UInt32.self)) != nil,
+                let number = try? reader.integer(UInt64.self), number > sequence,
+                (try? reader.id()) == storeID,
+                decode(kind, storeID: storeID, in: bytes, at: position) == nil
+            else { continue }
+            found.append((position, number))
+        }
+        return found
+    }
+
     /// Every whole frame in `bytes` from `start` on, whatever lies between them.
     ///
     /// - Complexity: O(n); behind the last frame one comparison for each position.

@@ -113,6 +113,10 @@ package enum ManifestRecord: Hashable, Sendable {
     case swapped(PartitionKey, SegmentSwap)
     /// What back pressure has learnt: bytes of the layer above, which can do without them.
     case pressure([UInt8])
+    /// How far sealed segments have been read again.
+    case scrubbed(ScrubPoint)
+    /// A sealed segment is not what was sealed; nil: it is, after all.
+    case segmentDamaged(PartitionKey, base: Int64, SegmentDamage?)
 }
 
 extension ManifestRecord {
@@ -138,6 +142,12 @@ extension ManifestRecord {
         case .damaged(let key, let position): put(13); Self.put(key, &writer); writer.put(position)
         case .swapped(let key, let swap): put(14); Self.put(key, &writer); swap.encode(into: &writer)
         case .pressure(let bytes): put(15); writer.put(bytes) { $0.put($1) }
+        case .scrubbed(let point):
+            put(16); Self.put(point.key, &writer); writer.put(point.offset); writer.put(point.startedAt)
+            writer.put(UInt8(point.isOver ? 1 : 0))
+        case .segmentDamaged(let key, let base, let damage):
+            put(17); Self.put(key, &writer); writer.put(base); writer.put(damage?.position ?? -1)
+            writer.put(damage?.reason ?? "")
         }
     }
 
@@ -175,6 +185,19 @@ extension ManifestRecord {
         case 13: self = .damaged(try Self.key(&reader), below: try reader.integer())
         case 14: self = .swapped(try Self.key(&reader), try SegmentSwap(from: &reader))
         case 15: self = .pressure(Array(try reader.bytes(Int(try reader.integer(UInt32.self)))))
+        case 16:
+            let key = try Self.key(&reader)
+            let offset: Int64 = try reader.integer()
+            self = .scrubbed(
+                ScrubPoint(
+                    startedAt: try reader.integer(), key: key, offset: offset,
+                    isOver: try reader.integer(UInt8.self) != 0))
+        case 17:
+            let key = try Self.key(&reader)
+            let base: Int64 = try reader.integer()
+            let position: Int64 = try reader.integer()
+            let damage = SegmentDamage(position: position, reason: try reader.string())
+            self = .segmentDamaged(key, base: base, position < 0 ? nil : damage)
         case let type: throw MalformedRecord(reason: "record type \(type) is not known to this version")
         }
     }
@@ -191,6 +214,7 @@ extension ManifestRecord {
         case .opened(let boot, _, _): return 128 + boot.utf8.count
         case .topicCreated(let topic): return 128 + topic.name.utf8.count + bytes(topic.settings)
         case .topicConfigured(_, let settings): return 128 + bytes(settings)
+        case .segmentDamaged(_, _, let damage): return 128 + (damage?.reason.utf8.count ?? 0)
         case .swapped(_, let swap): return 128 + 96 * swap.added.count + 8 * swap.removed.count
         default: return 128
         }

@@ -18,8 +18,17 @@ package struct PartitionManifest: Hashable, Sendable {
     package var damagedBelow: Int64 = 0
     /// How far it is compacted.
     package var cleaning = CleaningPoint()
+    /// Sealed segments that were found not to be what was sealed, by base offset.
+    package var damage: [Int64: SegmentDamage] = [:]
 
     package init() {}
+
+    /// Forgets what was found in segments that are gone.
+    fileprivate mutating func forgetDamage() {
+        guard !damage.isEmpty else { return }
+        let there = Set(sealed.map(\.baseOffset))
+        damage = damage.filter { there.contains($0.key) }
+    }
 }
 
 /// What the manifest says now.
@@ -36,6 +45,8 @@ package struct ManifestState: Hashable, Sendable {
     package var isClosed = true
     /// What back pressure has learnt.
     package var pressure: [UInt8] = []
+    /// How far sealed segments have been read again; nil: never.
+    package var scrub: ScrubPoint?
 
     package init() {}
 
@@ -82,10 +93,12 @@ package struct ManifestState: Hashable, Sendable {
             guard let old = partitions[key]?.logStart, offset > old else { return }
             partitions[key]?.logStart = offset
             partitions[key]?.sealed.removeAll { $0.endOffset <= offset }
+            partitions[key]?.forgetDamage()
         case .restarted(let key, let offset):
             guard let partition = partitions[key], offset >= partition.recovery.baseOffset else { return }
             partitions[key]?.logStart = offset
             partitions[key]?.sealed = []
+            partitions[key]?.damage = [:]
             partitions[key]?.recovery = .start(of: offset)
             partitions[key]?.recovery.ceiling = partition.recovery.ceiling
             partitions[key]?.damagedBelow = 0
@@ -98,7 +111,13 @@ package struct ManifestState: Hashable, Sendable {
             guard let logStart = partitions[key]?.logStart else { return }
             partitions[key]?.sealed.apply(swap, logStart: logStart)
             partitions[key]?.cleaning = swap.point
+            for base in swap.removed { partitions[key]?.damage[base] = nil }
+            partitions[key]?.forgetDamage()
         case .pressure(let bytes): pressure = bytes
+        case .scrubbed(let point): scrub = point
+        case .segmentDamaged(let key, let base, let damage):
+            guard partitions[key]?.sealed.contains(where: { $0.baseOffset == base }) == true else { return }
+            partitions[key]?.damage[base] = damage
         }
     }
 
@@ -122,6 +141,7 @@ package struct ManifestState: Hashable, Sendable {
             }
         }
         if !pressure.isEmpty { records.append(.pressure(pressure)) }
+        if let scrub { records.append(.scrubbed(scrub)) }
         records.append(
             .opened(bootID: bootID, wallMilliseconds: lastWallMilliseconds, journalFloor: journalFloor))
         if isClosed { records.append(.closed(wallMilliseconds: lastWallMilliseconds)) }
@@ -143,6 +163,9 @@ package struct ManifestState: Hashable, Sendable {
         if partition.cleaning != CleaningPoint() {
             let compacted = partition.sealed.filter { $0.generation > 0 }
             records.append(.swapped(key, SegmentSwap(added: compacted, point: partition.cleaning)))
+        }
+        for (base, damage) in partition.damage.sorted(by: { $0.key < $1.key }) {
+            records.append(.segmentDamaged(key, base: base, damage))
         }
         if partition.damagedBelow > 0 { records.append(.damaged(key, below: partition.damagedBelow)) }
     }

@@ -15,6 +15,9 @@ extension IOError {
     /// The process, or the machine, has as many files open as it may: nothing was tried.
     var isTooManyFiles: Bool { errno == EMFILE || errno == ENFILE }
 
+    /// There were no descriptors or no memory: nothing was tried, and it may pass.
+    var isShortage: Bool { isTooManyFiles || errno == ENOMEM }
+
     /// What is read is not what was written.
     static func isDamaged(_ path: String) -> IOError { IOError(operation: "read", path: path, errno: EIO) }
 

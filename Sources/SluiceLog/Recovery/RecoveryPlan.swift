@@ -34,6 +34,8 @@ public enum RecoveryFinding: Sendable, Hashable {
     case offsetsSkipped(topic: String, partition: Int, from: Int64, to: Int64)
     /// Frames at the end of the manifest that were being written.
     case tornManifest(bytes: Int)
+    /// The journal's last frame is not whole: the write had not ended, and nobody was told that it had.
+    case tornJournal(file: String, position: Int)
     /// A file that is not Sluice's, or that nothing refers to: left alone.
     case unreferenced(path: String)
     /// An index did not fit its segment and was made anew.
@@ -43,7 +45,9 @@ public enum RecoveryFinding: Sendable, Hashable {
     public var isDamage: Bool {
         switch self {
         case .corrupt, .offline, .sealBroken: true
-        case .torn, .hole, .restored, .offsetsSkipped, .tornManifest, .unreferenced, .indexRebuilt: false
+        case .torn, .hole, .restored, .offsetsSkipped, .tornManifest, .tornJournal, .unreferenced,
+            .indexRebuilt:
+            false
         }
     }
 }
@@ -70,6 +74,8 @@ extension RecoveryFinding: CustomStringConvertible {
                 + "power was lost"
         case .tornManifest(let bytes):
             "the manifest ends in \(bytes) bytes of a write that was never acknowledged"
+        case .tornJournal(let file, let position):
+            "the frame at \(position) of \(file) is not whole; it was never acknowledged"
         case .unreferenced(let path): "\(path) belongs to nothing and is left alone"
         case .indexRebuilt(let file): "\(file) was rebuilt from its segment"
         }
@@ -147,6 +153,8 @@ struct RecoveryPlan {
     var journalled: [String: Set<PartitionKey>] = [:]
     var isUnclean: Bool
     var isSameBoot: Bool
+    /// Partitions of which the journal has records in a segment that the manifest does not know.
+    var unknownSegments: [PartitionKey: Int64] = [:]
     var bytesRead: Int64 = 0
 
     var report: RecoveryReport {

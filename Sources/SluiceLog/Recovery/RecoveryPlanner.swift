@@ -45,6 +45,7 @@ struct RecoveryPlanner {
     ) throws(IOError) -> [PartitionKey: [(entry: JournalEntry, bytes: ByteSlice)]] {
         var found: [PartitionKey: [Int64: (sequence: UInt64, entry: JournalEntry, bytes: ByteSlice)]] = [:]
         guard try files.status(paths.journal) != nil else { return [:] }
+        var broken: [(file: String, position: Int, sequence: UInt64)] = []
         for name in try files.list(paths.journal) where name.kind == .file {
             let bytes = try files.readAll("\(paths.journal)/\(name.name)")
             plan.bytesRead += Int64(bytes.count)
@@ -52,8 +53,12 @@ struct RecoveryPlanner {
             for frame in scan.frames where frame.sequence > state.journalFloor {
                 plan.lastJournalSequence = max(plan.lastJournalSequence, frame.sequence)
                 for (entry, data) in Self.entries(of: frame) {
-                    guard let partition = state.partitions[entry.key],
-                        entry.segmentBase == partition.recovery.baseOffset,
+                    guard let partition = state.partitions[entry.key] else { continue }
+                    // A roll is on record before the next segment has anything.
+                    if entry.segmentBase > partition.recovery.baseOffset {
+                        plan.unknownSegments[entry.key] = entry.segmentBase
+                    }
+                    guard entry.segmentBase == partition.recovery.baseOffset,
                         entry.position >= partition.recovery.position,
                         (found[entry.key]?[entry.position]?.sequence ?? 0) < frame.sequence
                     else { continue }
@@ -62,6 +67,15 @@ struct RecoveryPlanner {
                     found[entry.key, default: [:]][entry.position] = (frame.sequence, entry, kept)
                 }
             }
+            let path = "\(paths.journal)/\(name.name)"
+            for frame in Frame.broken(
+                .journal, storeID: plan.loaded.storeID, in: bytes, above: state.journalFloor)
+            {
+                broken.append((path, frame.position, frame.sequence))
+            }
+        }
+        for frame in broken where plan.isUnclean && frame.sequence > plan.lastJournalSequence {
+            plan.findings.append(.tornJournal(file: frame.file, position: frame.position))
         }
         return found.mapValues { entries in
             entries.values.sorted { $0.entry.position < $1.entry.position }.map { ($0.entry, $0.bytes) }
@@ -99,6 +113,13 @@ struct RecoveryPlanner {
                 .offline(topic: partition.topic, partition: Int(partition.key.partition), reason: reason))
             return partition
         }
+        for sealed in partition.manifest.sealed {
+            guard let damage = partition.manifest.damage[sealed.baseOffset] else { continue }
+            partition.findings.append(
+                .sealBroken(
+                    file: partition.paths(of: sealed).log,
+                    reason: "at byte \(damage.position): \(damage.reason)"))
+        }
         var scanner = try TailScanner(path: partition.paths.log, files: files, entries: journal)
         defer { scanner.close() }
         partition.fileSize = scanner.size
@@ -122,6 +143,14 @@ struct RecoveryPlanner {
                 .corrupt(
                     file: partition.paths.log, position: partition.active.size,
                     reason: "reading failed with error \(error.errno)"))
+        }
+        if let base = plan.unknownSegments[partition.key] {
+            partition.condition = .stopped(.isDamaged(paths.manifest))
+            partition.findings.append(
+                .corrupt(
+                    file: paths.manifest, position: 0,
+                    reason: "the journal has records of segment \(base) of \(partition.topic)-"
+                        + "\(partition.key.partition), of which the manifest knows nothing"))
         }
         plan.bytesRead += scanner.bytesRead
         planSkip(&partition, plan)

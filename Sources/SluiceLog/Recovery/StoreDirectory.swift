@@ -186,7 +186,7 @@ package enum StoreDirectory {
     }
 
     /// - Parameter mayWrite: false for who only reads: a flag under `ro-compat` does not concern him.
-    static func readMeta(
+    package static func readMeta(
         _ paths: StorePaths, _ files: any FileSystem, mayWrite: Bool = true
     ) throws(LogError) -> UniqueID {
         let bytes: [UInt8]

@@ -26,6 +26,7 @@ public struct JobRunner: Sendable {
         case .journal(let job): .journal(makeJournal(job))
         case .measure(let job): .measure(measure(job))
         case .reserve(let job): .reserve(makeReserve(job))
+        case .scrub(let job): .scrub(job.run(files))
         case .compact(let job): .compact(job.compaction.run(files, bytes: job.bytes))
         }
     }
@@ -245,11 +246,8 @@ public struct JobRunner: Sendable {
                     let names = rename.from.all + rename.to.all
                     let before = names.reduce(0) { $0 + files.removable($1) }
                     try Self.rename(rename.from, to: rename.to, files)
-                    let after = names.reduce(0 as Int64?) { sum, name in
-                        files.remaining(name).flatMap { bytes in sum.map { $0 + bytes } }
-                    }
                     // Where that cannot be told the next measurement does.
-                    result.freed += max(0, before - (after ?? before))
+                    result.freed += max(0, before - (files.remaining(all: names) ?? before))
                 }
                 // What stays is removed at the next opening: the segment is in force by its name.
                 for path in job.removed.flatMap(\.all) { try? remove(path, &result.freed) }

@@ -35,6 +35,7 @@ extension IOJob: CustomStringConvertible {
         case .journal(let job): return "make journal \(job.number)"
         case .compact(let job): return "compact \(job.partition), \(job.bytes) bytes"
         case .measure: return "measure"
+        case .scrub(let job): return "read \(job.path) again, \(job.bytes) bytes"
         case .reserve(let job): return "make the reserve file, \(job.bytes) bytes"
         }
     }
@@ -64,6 +65,7 @@ extension IOResult: CustomStringConvertible {
         case .roll(let result): return Self.words(result.error)
         case .remove(let result): return "\(Self.words(result.error)), \(result.freed) bytes freed"
         case .compact(let result): return "\(result.bytes) bytes, \(result.step.words)"
+        case .scrub(let result): return "\(result.bytesRead) bytes, \(result.step)"
         }
     }
 
@@ -112,6 +114,10 @@ extension ManifestRecord {
         case .damaged(let key, let position): "damaged \(key.partition): below \(position)"
         case .swapped(let key, let swap): "swapped \(key.partition): \(swap.words)"
         case .pressure(let bytes): "pressure: \(bytes.count) bytes"
+        case .scrubbed(let point):
+            point.isOver ? "scrubbed" : "scrubbed \(point.key.partition) to \(point.offset)"
+        case .segmentDamaged(let key, let base, let damage):
+            "segment \(base) of \(key.partition): \(damage?.reason ?? "sound")"
         }
     }
 }

@@ -179,6 +179,8 @@ public enum IOJob: Sendable {
     case compact(CompactJob)
     /// Looks what the files take of the disk.
     case measure(MeasureJob)
+    /// Reads a slice of a sealed segment again.
+    case scrub(ScrubJob)
     /// Makes the reserve file.
     case reserve(ReserveJob)
 }
@@ -194,6 +196,7 @@ public enum IOResult: Sendable {
     case journal(JournalResult)
     case compact(CompactResult)
     case measure(Result<Int64, IOError>)
+    case scrub(ScrubResult)
     case reserve(ReserveResult)
 }
 

@@ -158,6 +158,9 @@ struct PartitionLog {
     /// Passes follow each other until it is clean up to there.
     var compactTarget: Int64?
     var compactRequests: [CompactRequest] = []
+    /// Base offsets of sealed segments that need no reading before the next pass of the scrub: read since the
+    /// opening, or written.
+    var checked: Set<Int64> = []
     /// Until-consumed retention: what lies below has been consumed by all who count; nil: not known.
     var consumedFloor: Int64?
     /// The greatest log start that retention has asked for; on record soon.

@@ -50,6 +50,16 @@ extension FileSystem {
     func removable(_ path: String) -> Int64 { remaining(path) ?? 0 }
 
     /// What a file takes, 0 when there is none; nil when that cannot be told.
+    func remaining(all paths: [String]) -> Int64? {
+        var sum: Int64 = 0
+        for path in paths {
+            guard let bytes = remaining(path) else { return nil }
+            sum += bytes
+        }
+        return sum
+    }
+
+    /// The same of one file.
     func remaining(_ path: String) -> Int64? {
         do throws(IOError) {
             guard let found = try status(path), found.kind == .file else { return 0 }

@@ -223,6 +223,9 @@ extension Volume {
         guard let before = partitions[number] else { return }
         partitions[number]?.sealed.apply(swap, logStart: before.logStart)
         partitions[number]?.cleaning = swap.point
+        partitions[number]?.checked.subtract(swap.removed)
+        // What it wrote has been read again.
+        partitions[number]?.checked.formUnion(swap.added.map(\.baseOffset))
         if !swap.added.isEmpty { takePlaces(number, before, swap) }
         guard isLast else { return }
         completions.events.append(

@@ -32,6 +32,15 @@ public struct SegmentView: Sendable {
     package var pieces: [JournalPiece] = []
     /// How often it had been compacted; above 0 its offsets have gaps.
     package var generation: Int32 = 0
+    /// Sealed, and not read in full since the opening: `Volume.check` has that done.
+    package var isUnchecked = false
+
+    /// Why a batch is not the one that holds `offset`, or in a compacted segment the first behind it; nil
+    /// when it is. A batch's own checksum does not cover its offsets.
+    package func fault(of header: BatchHeader, at offset: Int64) -> String? {
+        if header.nextOffset > offset, generation > 0 || header.baseOffset <= offset { return nil }
+        return "a batch has offsets \(header.baseOffset) to \(header.nextOffset - 1) where \(offset) is due"
+    }
 }
 
 /// Whole batches of a segment that are in the journal alone.
@@ -193,7 +202,8 @@ extension PartitionLog {
             logStart: logStart, indexBytes: .max, timeBytes: segment.timeIndexSize,
             timeIndexCRC: segment.timeIndexCRC, isActive: false, hint: nil,
             indexInterval: settings.indexIntervalBytes, maxTimestamp: segment.maxTimestamp,
-            durableEnd: segment.endOffset, generation: segment.generation)
+            durableEnd: segment.endOffset, generation: segment.generation,
+            isUnchecked: !checked.contains(segment.baseOffset))
     }
 }
 

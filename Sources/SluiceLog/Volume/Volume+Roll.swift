@@ -91,7 +91,10 @@ extension Volume {
         guard let partition = partitions[number] else { return }
         if partition.active.size > 0 { activeCount -= 1 }
         _ = with(number) { partition in
-            if sealed.endOffset > partition.logStart { partition.sealed.append(sealed) }
+            if sealed.endOffset > partition.logStart {
+                partition.sealed.append(sealed)
+                partition.checked.insert(sealed.baseOffset)
+            }
             let ceiling = partition.recorded.ceiling
             let lastWrite = partition.active.lastWrite
             partition.active = ActiveSegment(baseOffset: sealed.endOffset)

@@ -62,6 +62,9 @@ extension Volume {
     /// Whether a commit is out.
     public var isCommitUnderWay: Bool { isCommitOut }
 
+    /// Whether a pass over a partition has begun and not ended.
+    package var isCompactionUnderWay: Bool { compaction != nil }
+
     /// Whether a write can be taken, as far as is known.
     public var hasReadyWrites: Bool { !writeReady.isEmpty }
 }

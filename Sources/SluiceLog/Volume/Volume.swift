@@ -16,7 +16,7 @@
 // `takeCompletions` every request has been answered or has a job that will answer it.
 //
 // The verbs: +Submit, +Write, +Commit, +Atomic, +Sync, +Roll, +Manifest, +Topics, +Retention, +Relief,
-// +Compact, +Disk, +Heal, +Read, +Close.
+// +Compact, +Scrub, +Disk, +Heal, +Read, +Close.
 
 /// What became of submitted work, since the last time it was asked.
 public struct Completions: Sendable {
@@ -64,6 +64,8 @@ public enum VolumeEvent: Sendable, Hashable {
     case compacted(topic: String, partition: Int, to: Int64)
     /// What a compaction wrote could not be kept; it is tried again.
     case compactionFailed(IOError)
+    /// All sealed segments have been read again since the last time.
+    case scrubbed(segments: Int, bytes: Int64, damaged: Int)
     /// A sync had no room: it is tried again, with what it is to cover written anew. Told of the first.
     case syncDelayed(IOError)
     /// No sync waits for room any more.
@@ -122,6 +124,7 @@ public struct Volume: ~Copyable {
     var measuredChanges: Int64?
     var isMeasureOut = false
     var reserveFile = ReserveFile()
+    var scrub = Scrub()
 
     /// A commit whose frame had no room; it counts as out.
     var commitAgain: Again<CommitJob>?
@@ -225,7 +228,10 @@ public struct Volume: ~Copyable {
             if let job = takeRemove() { return .remove(job) }
             if let job = takeReserve(now: now) { return .reserve(job) }
             if let job = takeMeasure(now: now) { return .measure(job) }
-            return takeCompact(now: now).map(IOJob.compact)
+            if let job = takeCompact(now: now) { return .compact(job) }
+            if let job = takeScrub(now: now) { return .scrub(job) }
+            // A pass that is over is to be recorded.
+            return takeManifest(now: now).map(IOJob.manifest)
         }
     }
 
@@ -242,6 +248,7 @@ public struct Volume: ~Copyable {
         case (.measure(let job), .measure(let result)): finishedMeasure(job, result, now: now)
         case (.journal(let job), .journal(let result)): finishedJournal(job, result, now: now)
         case (.compact(let job), .compact(let result)): finishedCompact(job, result, now: now)
+        case (.scrub(let job), .scrub(let result)): finishedScrub(job, result, now: now)
         default: preconditionFailure("a job was finished with the result of another kind")
         }
         advanceClosing(now: now)
@@ -260,6 +267,7 @@ public struct Volume: ~Copyable {
         consider(compactionDeadline)
         consider(measureDeadline)
         consider(healDeadline)
+        consider(scrubDeadline)
         if wantsReserve { consider(reserveFile.retryAt) }
         if !isJournalOut, journal.isFileWanted || journal.wantsNext { consider(journal.retryAt) }
         return deadline
