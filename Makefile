@@ -1,6 +1,6 @@
 # What a checkout can do. Everything here may be run again: what is there already is not fetched, built or made twice.
 
-.PHONY: build demo test crash-test format lint clean
+.PHONY: build demo test crash-test fuzz sanitize format lint clean
 
 SWIFT_TOOL = --traits Tool
 
@@ -22,11 +22,21 @@ test:
 crash-test: build
 	Scripts/crash-test .build/release/sluice
 
+# Every decoder, and the recovery of a whole store, with inputs that a fuzzer makes: twenty seconds each.
+fuzz:
+	Scripts/install-system-packages
+	Scripts/fuzz
+
+# The engine's tests under ThreadSanitizer and AddressSanitizer.
+sanitize:
+	Scripts/install-system-packages
+	Scripts/sanitize
+
 format:
-	swift format --in-place --parallel --recursive Package.swift Sources Tests
+	swift format --in-place --parallel --recursive Package.swift Sources Tests Fuzzing/Sources
 
 lint:
-	swift format lint --strict --parallel --recursive Package.swift Sources Tests
+	swift format lint --strict --parallel --recursive Package.swift Sources Tests Fuzzing/Sources
 
 clean:
-	rm -rf .build .build-python .build-simulation .build-planted .demo
+	rm -rf .build .build-python .build-simulation .build-planted .build-fuzzing .build-sanitize-thread .build-sanitize-address .demo

@@ -85,6 +85,9 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "ToolTests", dependencies: ["sluice-tool", "Sluice", "SluiceLog"], swiftSettings: settings),
+        .testTarget(
+            name: "FuzzTests", dependencies: ["SluiceLog", "SluiceCore", "SluiceTesting"],
+            swiftSettings: settings),
         .testTarget(name: "TidyTests", swiftSettings: settings),
     ]
 )

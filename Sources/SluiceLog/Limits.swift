@@ -12,6 +12,10 @@ public enum Limits {
     public static let segmentBytes = Int64(Int32.max)
     /// Bytes that a batch may have when decompressed: a small hostile batch must not take the memory.
     public static let decompressedBatchBytes = 64 << 20
+    /// Offsets that may be missing in one place: a wrong number must not make a log of control batches.
+    package static let skippedOffsets = Int64(1) << 36
+    /// No log ends behind this: there is room for as many records again as anyone will append.
+    package static let endOffset = Int64.max - (1 << 48)
     /// Bytes of what back pressure keeps: a small record of the manifest.
     package static let pressureBytes = 256 << 10
     /// A file of topic, journal or manifest bytes that is read whole at opening.

@@ -66,4 +66,17 @@ import Testing
         let frame = Frame(sequence: 1, position: 0, payload: payload[...], end: 512)
         #expect(RecoveryPlanner.entries(of: frame).isEmpty)
     }
+
+    @Test(arguments: [
+        (0, 0, 0, Int64.max), (0, 0, 0, -1), (-1, 0, 0, 0), (5, 4, 6, 0), (0, 4, 3, 0),
+    ])
+    func `an entry that no log can have is malformed`(base: Int64, from: Int64, to: Int64, position: Int64) {
+        let key = PartitionKey(topic: UniqueID(high: 1, low: 2), partition: 0)
+        var writer = BinaryWriter()
+        JournalEntry(
+            key: key, segmentBase: base, baseOffset: from, nextOffset: to, position: position, length: 100
+        ).encode(into: &writer)
+        var reader = BinaryReader(writer.bytes[...])
+        #expect(throws: MalformedRecord.self) { try JournalEntry(from: &reader) }
+    }
 }

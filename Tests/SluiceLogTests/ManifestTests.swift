@@ -63,6 +63,35 @@ import Testing
         #expect(throws: MalformedRecord.self) { try ManifestRecord(from: &reader) }
     }
 
+    @Test func `a recovery point that promises more than control batches can step over is malformed`() {
+        for ceiling in [Int64.min, 0, 12 + Limits.skippedOffsets, 13 + Limits.skippedOffsets, .max] {
+            var point = Self.point
+            point.ceiling = ceiling
+            var writer = BinaryWriter()
+            ManifestRecord.recoveryPoint(Self.key, point).encode(into: &writer)
+            var reader = BinaryReader(writer.bytes[...])
+            let isRead = (try? ManifestRecord(from: &reader)) != nil
+            #expect(isRead == (ceiling <= 12 + Limits.skippedOffsets))
+        }
+    }
+
+    @Test func `a log that has no room for another offset is malformed`() {
+        for end in [Limits.endOffset, Limits.endOffset + 1, .max] {
+            var (sealed, point) = (Self.sealed, Self.point)
+            (sealed.endOffset, point.offset) = (end, end)
+            for record in [
+                .rolled(Self.key, sealed), .recoveryPoint(Self.key, point), .restarted(Self.key, at: end),
+            ]
+                as [ManifestRecord]
+            {
+                var writer = BinaryWriter()
+                record.encode(into: &writer)
+                var reader = BinaryReader(writer.bytes[...])
+                #expect(((try? ManifestRecord(from: &reader)) != nil) == (end == Limits.endOffset))
+            }
+        }
+    }
+
     @Test func `after any number of records the snapshot makes the same state`() {
         var state = ManifestState()
         for record in Self.records {

@@ -285,4 +285,30 @@ import Testing
         try store.open()
         #expect(try store.append(["d"], to: "t")?.offset == 3)
     }
+
+    @Test func `a manifest that ends a log beyond all reach is told by a salvage, not filled up to`() throws {
+        let store = try store(["a", "b"])
+        try store.close()
+        let path = try #require(
+            store.files.list("/store/manifest").map { "/store/manifest/\($0.name)" }.last)
+        let bytes = try #require(store.files.contents(path))
+        let paths = StorePaths(TestStore.root)
+        let id = try StoreDirectory.readMeta(paths, store.files)
+        let loaded = try ManifestFile.load(paths, storeID: id, store.files)
+        let topic = try #require(loaded.state.topics.values.first { $0.name == "t" })
+        var point = RecoveryPoint.start(of: 0)
+        point.offset = 1 << 60
+        point.ceiling = (1 << 60) + 5
+        let record = ManifestRecord.recoveryPoint(PartitionKey(topic: topic.id, partition: 0), point)
+        let frame = ManifestFile.encode([record], sequence: loaded.lastSequence + 1, storeID: id)
+        store.files.overwrite(path, at: bytes.count, with: frame)
+        var notes: [SalvageNote] = []
+        let isWhole = try Salvage.run(
+            TestStore.root, to: "/saved", store.files, now: store.clock.now, random: &store.random,
+            interpret: { LogSettings(simulated: $0) }, report: { notes.append($0) })
+        #expect(!isWhole && notes.contains { $0.description.contains("nothing leads that far") })
+        let report = try StoreDirectory.verify(
+            "/saved", store.files, deep: true, interpret: { LogSettings(simulated: $0) })
+        #expect(!report.isDamaged)
+    }
 }

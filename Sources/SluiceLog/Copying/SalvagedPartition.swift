@@ -44,7 +44,7 @@ struct SalvagedPartition {
         let segments = try segments()
         if next == nil { next = segments.first?.base ?? journal.keys.min() }
         for (index, (base, paths)) in segments.enumerated() {
-            guard base - (next ?? base) <= Self.maxGap else {
+            guard base - (next ?? base) <= Limits.skippedOffsets else {
                 salvage.report(
                     .lost(
                         file: paths.log, position: 0, bytes: 0, reason: "no log has a segment so far ahead"))
@@ -58,13 +58,9 @@ struct SalvagedPartition {
         }
         // What was acknowledged last may be in the journal alone.
         try takeJournal()
-        if let known { try fill(to: max(known.recovery.offset, known.sealed.last?.endOffset ?? 0)) }
+        if let known { try fill(upTo: max(known.recovery.offset, known.sealed.last?.endOffset ?? 0)) }
         return try finish()
     }
-
-    /// Offsets that may be missing in one place: a wrong name or number must not make a log of control
-    /// batches.
-    private static let maxGap: Int64 = 1 << 36
 
     /// The segments there are, ascending. Of one that compaction has rewritten and not yet renamed, the new
     /// file, if the manifest says that it counts.
@@ -157,7 +153,8 @@ struct SalvagedPartition {
         } else if limit == next + count {
             return next
         }
-        let isPlausible = header.nextOffset <= after ?? .max && header.baseOffset - next <= Self.maxGap
+        let isPlausible =
+            header.nextOffset <= after ?? .max && header.baseOffset - next <= Limits.skippedOffsets
         return header.baseOffset > next && isPlausible ? header.baseOffset : nil
     }
 
@@ -223,6 +220,15 @@ struct SalvagedPartition {
         }
     }
 
+    /// The same, to where the manifest ends the log.
+    private mutating func fill(upTo end: Int64) throws(IOError) {
+        guard end - (next ?? end) > Limits.skippedOffsets else { return try fill(to: end) }
+        salvage.report(
+            .lost(
+                file: salvage.source.manifest, position: 0, bytes: 0,
+                reason: "it ends \(topic)-\(key.partition) at \(end); nothing leads that far"))
+    }
+
     private mutating func open(at offset: Int64) throws(IOError) {
         if let writer, offset - writer.segment.baseOffset <= Int64(Int32.max) { return }
         try roll()
@@ -249,7 +255,10 @@ struct SalvagedPartition {
             last.close()
             manifest.recovery = last.segment.point(ceiling: 0)
         }
-        manifest.recovery.ceiling = known?.recovery.ceiling ?? 0
+        // One that was left behind with the manifest's end says nothing of this log.
+        let ceiling = known?.recovery.ceiling ?? 0
+        let isNear = ceiling - manifest.recovery.offset <= Limits.skippedOffsets
+        manifest.recovery.ceiling = isNear ? ceiling : 0
         manifest.sealed = sealed
         let first = sealed.first?.baseOffset ?? manifest.recovery.baseOffset
         manifest.logStart = min(max(first, known?.logStart ?? 0), manifest.recovery.offset)

@@ -54,6 +54,12 @@ package struct JournalEntry: Hashable, Sendable {
         nextOffset = try reader.integer()
         position = try reader.integer()
         length = Int(try reader.integer(UInt32.self))
+        guard segmentBase >= 0, baseOffset >= segmentBase, nextOffset >= baseOffset,
+            0...(Int64.max - Int64(length)) ~= position
+        else {
+            throw MalformedRecord(
+                reason: "an entry at \(position) with offsets \(baseOffset) to \(nextOffset)")
+        }
     }
 }
 

@@ -180,7 +180,13 @@ extension ManifestRecord {
         case 8: self = .rolled(try Self.key(&reader), try Self.sealed(&reader))
         case 9: self = .recoveryPoint(try Self.key(&reader), try Self.point(&reader))
         case 10: self = .logStart(try Self.key(&reader), try reader.integer())
-        case 11: self = .restarted(try Self.key(&reader), at: try reader.integer())
+        case 11:
+            let key = try Self.key(&reader)
+            let offset: Int64 = try reader.integer()
+            guard 0...Limits.endOffset ~= offset else {
+                throw MalformedRecord(reason: "a log that goes on at \(offset)")
+            }
+            self = .restarted(key, at: offset)
         case 12: self = .leaderEpoch(try Self.key(&reader), try reader.integer())
         case 13: self = .damaged(try Self.key(&reader), below: try reader.integer())
         case 14: self = .swapped(try Self.key(&reader), try SegmentSwap(from: &reader))
@@ -261,7 +267,9 @@ extension ManifestRecord {
             writtenAt: try reader.integer(),
             crc: try reader.integer(), timeIndexSize: try reader.integer(), timeIndexCRC: try reader.integer()
         )
-        guard 0 <= sealed.baseOffset, sealed.baseOffset <= sealed.endOffset, sealed.size >= 0 else {
+        guard 0 <= sealed.baseOffset, sealed.baseOffset <= sealed.endOffset,
+            sealed.endOffset <= Limits.endOffset, sealed.size >= 0
+        else {
             throw MalformedRecord(reason: "a segment from \(sealed.baseOffset) to \(sealed.endOffset)")
         }
         return sealed
@@ -283,9 +291,15 @@ extension ManifestRecord {
             baseOffset: try reader.integer(), position: try reader.integer(), offset: try reader.integer(),
             batches: try reader.integer(), maxTimestamp: try reader.integer(),
             firstTimestamp: try reader.integer(), crc: try reader.integer(), ceiling: try reader.integer())
-        guard 0 <= point.baseOffset, point.baseOffset <= point.offset, point.position >= 0 else {
+        guard 0 <= point.baseOffset, point.baseOffset <= point.offset, point.offset <= Limits.endOffset,
+            point.position >= 0
+        else {
             throw MalformedRecord(
                 reason: "a recovery point at \(point.offset) in segment \(point.baseOffset)")
+        }
+        // What lies between is stepped over by control batches, one after another.
+        guard point.ceiling <= point.offset || point.ceiling - point.offset <= Limits.skippedOffsets else {
+            throw MalformedRecord(reason: "a recovery point at \(point.offset) below \(point.ceiling)")
         }
         return point
     }

@@ -1,0 +1,1 @@
+../../../../Tests/SluiceLogTests/BatchGolden.swift

@@ -1,0 +1,1 @@
+../../../../Tests/SluiceLogTests/BatchTestSupport.swift
