@@ -275,4 +275,52 @@ import Musl
         try store.open()
         #expect(try store.append(["b"], to: "t")?.offset != nil)
     }
+
+    @Test func `an append that waits for a roll is refused while the manifest has no room`() throws {
+        let store = TestStore()
+        try store.open()
+        try store.createTopic("t") { $0.segmentBytes = 200 }
+        try store.append([String(repeating: "a", count: 150)], to: "t")
+        store.files.fail(.write, errno: 28, isPermanent: true, pathContains: "manifest")
+        for _ in 0..<3 {
+            let number = try store.submit([String(repeating: "b", count: 150)], to: "t")
+            store.drive(waits: false)
+            // Only time is still to pass: the roll is tried again by and by.
+            for _ in 0..<5 where store.answers[number] == nil {
+                store.clock.advance(by: .milliseconds(100))
+                store.drive(waits: false)
+            }
+            guard case .failure(.io(let error)) = store.answers[number] else {
+                Issue.record("\(String(describing: store.answers[number]))")
+                continue
+            }
+            #expect(error.isNoSpace)
+        }
+        store.files.policy = .none
+        store.drive()
+        #expect(try store.append([String(repeating: "c", count: 150)], to: "t")?.offset == 1)
+    }
+
+    @Test func `a batch that was begun before its sender knew of a refusal is refused as well`() throws {
+        let store = TestStore()
+        try store.open()
+        try store.createTopic("t")
+        let number = try store.number("t")
+        func submit(_ value: String, seen: UInt32, producer: UInt32 = 1) throws -> UInt64 {
+            var batch = store.prepared([value], producer: producer)
+            batch.refusalsSeen = seen
+            try store.opened?.volume.submit(batch, to: number, .durable)
+            store.drive(waits: false)
+            return batch.origin.number
+        }
+        #expect(store.answers[try submit("a", seen: 0)]?.offset == 0)
+        store.files.fail(.write, errno: 28, pathContains: "/topics/")
+        #expect(store.answers[try submit("b", seen: 0)]?.offset == nil)
+        // Its sender did not know yet.
+        #expect(throws: LogError.self) { try submit("c", seen: 0) }
+        #expect(throws: LogError.self) { try submit("d", seen: 1) }
+        // Others are not concerned, nor is who knows of all three.
+        #expect(store.answers[try submit("e", seen: 0, producer: 2)]?.offset == 1)
+        #expect(store.answers[try submit("f", seen: 3)]?.offset == 2)
+    }
 }

@@ -268,8 +268,14 @@ final class StoreEngine: @unchecked Sendable {
         }
     }
 
-    func unregister(_ number: UInt32) {
-        lock.withLock { _ = sinks.removeValue(forKey: number) }
+    /// Nobody is told under that number any more.
+    ///
+    /// - Parameter refused: partitions in which something of it was refused.
+    func unregister(_ number: UInt32, refusedIn refused: [Int] = []) {
+        lock.withLock {
+            _ = sinks.removeValue(forKey: number)
+            volume.forget(producer: number, in: refused)
+        }
     }
 
     /// Tells `watcher` of these partitions until `unwatch`; at once, when the store has been closed.

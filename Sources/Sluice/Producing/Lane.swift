@@ -95,7 +95,7 @@ struct Lane: ~Copyable {
         }
         let room = max(batchBytes, bytes)
         let number: UInt64
-        switch try core.begin(bytes: room) {
+        switch try core.begin(bytes: room, partition: target) {
         case .begun(let begun): number = begun
         case .blocked(let obstacle): return .full(bytes: room, obstacle)
         }

@@ -10,22 +10,22 @@ import SluiceLog
 extension ProducerCore {
     // MARK: The queue of `buffer`
 
-    func hand(
-        _ sealed: SealedBatch, _ number: UInt64, _ partition: Int, room: Int, isUrgent: Bool
-    ) {
-        let origin = BatchOrigin(producer: sinkNumber, number: number)
+    func hand(_ paced: PacedBatch, isUrgent: Bool) {
+        let sealed = paced.sealed
+        let origin = BatchOrigin(producer: sinkNumber, number: paced.number)
         var batch = PreparedBatch(
             bytes: ByteSlice(sealed.bytes), recordCount: sealed.recordCount,
             maxTimestamp: sealed.maxTimestamp,
             origin: origin)
-        batch.reservedBytes = room
+        batch.reservedBytes = paced.room
+        batch.refusalsSeen = paced.refusalsSeen
         pressure.noteAdmitted(sealed.bytes.count)
         do throws(LogError) {
             try engine.withVolume(isUrgent: isUrgent) { volume throws(LogError) in
-                try volume.submit(batch, to: numbers[partition], acks)
+                try volume.submit(batch, to: numbers[paced.partition], acks)
             }
         } catch {
-            settle([(number, .failure(error))])
+            settle([(paced.number, .failure(error))])
         }
     }
 
@@ -48,7 +48,7 @@ extension ProducerCore {
                     self?.pump()
                 }
             }
-            hand(next.sealed, next.number, next.partition, room: next.room, isUrgent: false)
+            hand(next, isUrgent: false)
             lock.withLock { isPumping = false }
         }
     }

@@ -47,6 +47,8 @@ final class ProducerCore: BatchSink, @unchecked Sendable {
     /// When the timer will look at those who wait for room: one timer for all of them.
     @exclusivity(unchecked) var roomTimer = Int64.max
     @exclusivity(unchecked) private var firstFailure: StreamError?
+    /// How many batches were refused, by partition: what the volume is told of with each batch that is begun.
+    @exclusivity(unchecked) private var refusals: [Int: UInt32] = [:]
     @exclusivity(unchecked) var isClosed = false
     /// Called, without the lock, when a partition has nothing of this producer under way any more.
     @exclusivity(unchecked) private var onIdle: (@Sendable (Int) -> Void)?
@@ -62,12 +64,15 @@ final class ProducerCore: BatchSink, @unchecked Sendable {
         var number: UInt64
         var partition: Int
         var room: Int
+        var refusalsSeen: UInt32
     }
 
-    /// A batch that collects records: the room that it has, and what was paid for it at the gate.
+    /// A batch that collects records: the room that it has, what was paid for it at the gate, and what was
+    /// known of refusals when it was begun.
     private struct Begun {
         var room: Int
         var paid: Double
+        var refusalsSeen: UInt32 = 0
     }
 
     struct RoomWaiter {
@@ -125,7 +130,7 @@ final class ProducerCore: BatchSink, @unchecked Sendable {
     }
 
     deinit {
-        engine.unregister(sinkNumber)
+        engine.unregister(sinkNumber, refusedIn: refusals.keys.map { numbers[$0] })
         pressure.remove(gate)
         // Batches that were begun and never handed over: their lanes are gone.
         let room = open.values.reduce(0) { $0 + $1.room } + paced.reduce(0) { $0 + $1.room }
@@ -150,7 +155,7 @@ final class ProducerCore: BatchSink, @unchecked Sendable {
     }
 
     /// Reserves room for a batch and gives it a number.
-    func begin(bytes: Int) throws(StreamError) -> Start {
+    func begin(bytes: Int, partition: Int) throws(StreamError) -> Start {
         try lock.withLock { () throws(StreamError) -> Start in
             if isClosed { throw .closed }
             guard hasRoom(bytes) else { return .blocked(bufferObstacle) }
@@ -166,7 +171,7 @@ final class ProducerCore: BatchSink, @unchecked Sendable {
             reserved += bytes
             let number = nextNumber
             nextNumber += 1
-            open[number] = Begun(room: bytes, paid: paid)
+            open[number] = Begun(room: bytes, paid: paid, refusalsSeen: refusals[partition] ?? 0)
             let outcome = Outcome(number: number, state: .open)
             let slot = Int(number % Self.keptOutcomes)
             if slot < outcomes.count { outcomes[slot] = outcome } else { outcomes.append(outcome) }
@@ -190,7 +195,7 @@ final class ProducerCore: BatchSink, @unchecked Sendable {
     ///
     /// - Parameter isUrgent: false when nobody waits for it.
     func submit(_ sealed: SealedBatch, number: UInt64, partition: Int, isUrgent: Bool) {
-        let room = lock.withLock { () -> Int? in
+        let begun = lock.withLock { () -> Begun? in
             let begun = open.removeValue(forKey: number) ?? Begun(room: 0, paid: 0)
             outstanding[number] = Sent(
                 partition: partition, room: begun.room, records: sealed.recordCount,
@@ -198,15 +203,21 @@ final class ProducerCore: BatchSink, @unchecked Sendable {
             inFlight[partition, default: 0] += 1
             if !paced.isEmpty || isPumping || pressure.isPaced(gate) {
                 paced.append(
-                    PacedBatch(sealed: sealed, number: number, partition: partition, room: begun.room))
+                    PacedBatch(
+                        sealed: sealed, number: number, partition: partition, room: begun.room,
+                        refusalsSeen: begun.refusalsSeen))
                 pacedBytes += sealed.bytes.count
                 return nil
             }
             pressure.settle(gate, paid: begun.paid, bytes: sealed.bytes.count)
-            return begun.room
+            return begun
         }
-        if let room {
-            hand(sealed, number, partition, room: room, isUrgent: isUrgent)
+        if let begun {
+            hand(
+                PacedBatch(
+                    sealed: sealed, number: number, partition: partition, room: begun.room,
+                    refusalsSeen: begun.refusalsSeen),
+                isUrgent: isUrgent)
         } else {
             pump()
         }
@@ -270,6 +281,7 @@ final class ProducerCore: BatchSink, @unchecked Sendable {
             let error = StreamError(error, of: TopicPartition(topic: topic, partition: sent.partition))
             answer = .failure(error)
             firstFailure = firstFailure ?? error
+            refusals[sent.partition, default: 0] &+= 1
         }
         let slot = Int(number % Self.keptOutcomes)
         if outcomes[slot].number == number {

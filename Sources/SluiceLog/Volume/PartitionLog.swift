@@ -40,6 +40,10 @@ public struct PreparedBatch: Sendable {
     public var origin: BatchOrigin
     /// Bytes that its sender has reserved for it; `submit` takes them over, whatever comes of it.
     public var reservedBytes = 0
+    /// How many of its sender's batches had been refused in this partition, as far as the sender knew when it
+    /// began this one. One that was begun in ignorance is refused as well: the order is kept. nil: that does
+    /// not concern it.
+    public var refusalsSeen: UInt32?
     /// What a full store must take, so that it can be drained: commits, acknowledgements, dead letters.
     public var isExempt = false
     public init(bytes: ByteSlice, recordCount: Int, maxTimestamp: Int64, origin: BatchOrigin) {
@@ -91,6 +95,11 @@ struct PartitionLog {
         case group(Int)
     }
 
+    struct Refusals {
+        var count: UInt32 = 0
+        var error: LogError
+    }
+
     let key: PartitionKey
     let topic: String
     let directory: String
@@ -114,6 +123,8 @@ struct PartitionLog {
     var recorded: RecoveryPoint
 
     var queue = RingQueue<Queued>()
+    /// By sender: how many of its batches were refused, and why the last one was.
+    var refusals: [UInt32: Refusals] = [:]
     var uncommitted = RingQueue<PlacedBatch>()
     var uncommittedBytes = 0
     /// The part of an atomic write that is in the journal, not yet in the segment.

@@ -71,7 +71,7 @@ extension Volume {
         guard case .batch(let batch, _)? = partitions[number]?.queue.first else { return }
         _ = partitions[number]?.queue.popFirst()
         disk.release(Int64(batch.reservedBytes))
-        answer(batch.origin, .failure(noRoom))
+        refuse(batch.origin, in: number, noRoom)
         failQueue(number, noRoom, of: batch.origin.producer)
         markReady(number)
     }

@@ -144,6 +144,8 @@ extension Volume {
                 if case .topicForgotten(let topic, _) = entry.effect {
                     refuseCreation(topic.name, .io(error))
                 }
+                // Nobody is to wait for room that may never come.
+                if case .rolled(let number, _, _) = entry.effect { failQueue(number, .io(error)) }
                 kept.append(entry)
             }
         }

@@ -11,13 +11,42 @@ extension Volume {
         var batch = batch
         do throws(LogError) {
             try checkAppend(number, bytes: batch.bytes.count)
+            try checkOrder(number, batch)
             try admit(&batch)
         } catch {
             disk.release(Int64(batch.reservedBytes))
+            noteRefusal(number, batch.origin, error)
             throw error
         }
         partitions[number]?.queue.append(.batch(batch, acks))
         markReady(number)
+    }
+
+    /// Why a batch may not be queued behind those of its sender that were refused.
+    private func checkOrder(_ number: Int, _ batch: PreparedBatch) throws(LogError) {
+        guard let seen = batch.refusalsSeen,
+            let refusals = partitions[number]?.refusals[batch.origin.producer], refusals.count != seen
+        else { return }
+        throw refusals.error
+    }
+
+    private mutating func noteRefusal(_ number: Int, _ origin: BatchOrigin, _ error: LogError) {
+        guard partitions.indices.contains(number) else { return }
+        _ = with(number) { partition in
+            partition.refusals[origin.producer, default: .init(error: error)].count &+= 1
+            partition.refusals[origin.producer]?.error = error
+        }
+    }
+
+    /// Answers a single batch with an error.
+    mutating func refuse(_ origin: BatchOrigin, in number: Int, _ error: LogError) {
+        noteRefusal(number, origin, error)
+        answer(origin, .failure(error))
+    }
+
+    /// Forgets a sender that will send no more.
+    public mutating func forget(producer: UInt32, in numbers: [Int]) {
+        for number in numbers { _ = with(number) { $0.refusals[producer] = nil } }
     }
 
     /// Why an append of so many bytes to the partition cannot even be queued.
@@ -86,7 +115,7 @@ extension Volume {
             }
         }
         disk.release(released)
-        for origin in failed { answer(origin, .failure(error)) }
+        for origin in failed { refuse(origin, in: number, error) }
         for group in failedGroups { failGroup(group, error) }
     }
 
@@ -115,7 +144,7 @@ extension Volume {
             partition.uncommittedBytes = 0
         }
         let reason = "\(error.operation) of \(error.path) failed with error \(error.errno)"
-        for origin in waiting { answer(origin, .failure(.indeterminate(reason: reason))) }
+        for origin in waiting { refuse(origin, in: number, .indeterminate(reason: reason)) }
     }
 
     /// The journal or the manifest failed: nothing can be made durable any more.

@@ -202,9 +202,9 @@ extension Volume {
             let waits = partition.answersAtCommit(batch)
             if !waits { answer(batch) }
             if waits, stopped || failure != nil {
-                answer(
-                    batch.origin,
-                    .failure(.indeterminate(reason: "the write ended after the partition had stopped")))
+                refuse(
+                    batch.origin, in: number,
+                    .indeterminate(reason: "the write ended after the partition had stopped"))
             } else if waits || partition.settings.isDurable {
                 partitions[number]?.uncommitted.append(batch)
                 partitions[number]?.uncommittedBytes += batch.bytes.count
@@ -235,7 +235,7 @@ extension Volume {
             : .io(error)
         var producers: Set<UInt32> = []
         for batch in job.batches[result.written...] {
-            answer(batch.origin, .failure(answerError))
+            refuse(batch.origin, in: job.partition, answerError)
             producers.insert(batch.origin.producer)
         }
         guard !PlantedBug.orderForgotten.isPlanted else { return }
