@@ -1,6 +1,6 @@
 # What a checkout can do. Everything here may be run again: what is there already is not fetched, built or made twice.
 
-.PHONY: build demo test crash-test fuzz sanitize format lint clean
+.PHONY: build demo test crash-test torture fuzz sanitize format lint clean
 
 SWIFT_TOOL = --traits Tool
 
@@ -21,6 +21,11 @@ test:
 # The program killed before every call that changes a file: three and a half minutes.
 crash-test: build
 	Scripts/crash-test .build/release/sluice
+
+# All that tries to make a store lose something, for an hour; the figures go to Docs/HowTested.md.
+torture:
+	Scripts/install-system-packages
+	Scripts/torture --write
 
 # Every decoder, and the recovery of a whole store, with inputs that a fuzzer makes: twenty seconds each.
 fuzz:

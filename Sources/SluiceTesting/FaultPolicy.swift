@@ -149,13 +149,16 @@ public struct FaultPolicy: Sendable, Hashable {
         return policy
     }
 
+    /// What `drawn` draws from: calls and their error numbers.
+    public static var usualFaults: [(FileOperation, errno: Int32)] { usual.map { ($0.0, $0.errno) } }
+
     /// What disks do, and whether it may stay like that.
     private static let usual: [(FileOperation, errno: Int32, isPermanent: Bool)] = [
         (.write, EIO, true), (.write, ENOSPC, true), (.sync, EIO, true), (.sync, EIO, false),
         (.sync, ENOSPC, true), (.sync, ENOSPC, false), (.sync, EDQUOT, false),
         (.syncDirectory, ENOSPC, false),
         (.syncDirectory, EIO, false), (.read, EIO, false), (.open, EMFILE, false), (.open, ENOSPC, false),
-        (.truncate, EIO, false), (.rename, EIO, false), (.remove, EIO, false),
+        (.truncate, EIO, false), (.rename, EIO, false), (.rename, ENOSPC, false), (.remove, EIO, false),
         (.makeDirectory, ENOSPC, false), (.allocate, ENOSPC, true), (.allocate, EOPNOTSUPP, true),
     ]
 }

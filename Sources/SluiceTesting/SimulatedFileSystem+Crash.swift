@@ -65,6 +65,9 @@ extension SimulatedFileSystem {
     /// The calls so far that `FileOperation.isChange` is true of: the moments between which power may fail.
     public var changeCount: Int { machine.withLock { $0.changeCount } }
 
+    /// The calls so far that failed by `policy`: by operation and error number, as in `fdatasync 5`.
+    public var faultCounts: [String: Int] { machine.withLock { $0.struck } }
+
     /// What files and directories are made of, in bytes.
     public static let blockBytes: Int64 = SimulatedDisk.blockBytes
 

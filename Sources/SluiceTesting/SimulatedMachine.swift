@@ -37,6 +37,8 @@ struct SimulatedMachine: Sendable {
     var policy: FaultPolicy
     var calls: [FileOperation: Int] = [:]
     var changeCount = 0
+    /// Calls that failed by the policy, by operation and error number.
+    var struck: [String: Int] = [:]
     /// Changes still to be made before the process dies; nil is for ever.
     var changesLeft: Int?
     var isDead = false
@@ -69,6 +71,7 @@ struct SimulatedMachine: Sendable {
         }
         for index in policy.faults.indices {
             if policy.faults[index].strikes(operation, path, &random) {
+                struck["\(operation.rawValue) \(policy.faults[index].errno)", default: 0] += 1
                 return .fails(Errno(policy.faults[index].errno))
             }
         }

@@ -42,6 +42,7 @@ extension VolumeSimulation {
         isClosedTold = false
         for index in partitions.indices { partitions[index].isStopped = false }
         guard let report = store?.report else { return }
+        for finding in report.findings { mishaps["found \(finding.kind)", default: 0] += 1 }
         note("opened: \(report.findings.map(\.description).joined(separator: "; "))")
         if report.isDamaged {
             // What could not be read may be read another time: nothing is to be lost by that.
@@ -85,6 +86,7 @@ extension VolumeSimulation {
     private func end(powerProbability: Double, _ place: String) -> Bool {
         let power = history.map { $0.end.isPowerLoss } ?? random.chance(powerProbability)
         note("\(power ? "POWER LOSS" : "PROCESS DEATH") \(place)")
+        mishaps[power ? "power losses" : "process deaths", default: 0] += 1
         if case .powerLoss(let keeping)? = history?.end {
             unsyncedCount = files.powerLoss(keeping: keeping)
         } else {

@@ -73,6 +73,8 @@ public struct SimulationOutcome: Sendable, Hashable {
     public var delayedSyncs: Int
     /// Segments that the scrub has read.
     public var scrubbedSegments: Int
+    /// How often what went wrong: power losses, process deaths, faults by call, findings of recovery.
+    public var mishaps: [String: Int]
 }
 
 /// A run of the volume on a simulated machine.
@@ -129,6 +131,7 @@ public final class VolumeSimulation {
     var compactions = 0
     var delayedSyncs = 0
     var scrubbedSegments = 0
+    var mishaps: [String: Int] = [:]
     var hash: UInt64 = 0xCBF2_9CE4_8422_2325
     var operations: [String] = []
     /// Told each operation as it is noted.
@@ -159,9 +162,11 @@ public final class VolumeSimulation {
             try checkDisk()
         }
         try finish()
+        mishaps.merge(files.faultCounts.map { ("fault \($0)", $1) }) { $0 + $1 }
         return SimulationOutcome(
             traceHash: hash, steps: step, batches: submissions.count, openings: openings,
-            compactions: compactions, delayedSyncs: delayedSyncs, scrubbedSegments: scrubbedSegments)
+            compactions: compactions, delayedSyncs: delayedSyncs, scrubbedSegments: scrubbedSegments,
+            mishaps: mishaps)
     }
 
     private func drawMachine() {

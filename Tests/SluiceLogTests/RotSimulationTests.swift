@@ -34,7 +34,10 @@ import Testing
                 if failures >= 3 { return }
             }
         }
-        print("rot: \(kinds), \(unreadable) records unreadable, \(foundByScrub) times found by the scrub")
+        var figures = kinds
+        figures["records unreadable"] = unreadable
+        figures["found by the scrub"] = foundByScrub
+        printFigures(figures)
         // A simulation that draws too little proves nothing.
         guard Self.seeds >= 1_000 else { return }
         #expect(kinds.count == 7)

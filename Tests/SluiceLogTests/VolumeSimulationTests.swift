@@ -13,27 +13,48 @@ import Testing
         #if DEBUG
         let usual: UInt64 = 300
         #else
-        let usual: UInt64 = 10_000
+        let usual: UInt64 = 7_500
         #endif
         return environment["SLUICE_SEEDS"].flatMap(UInt64.init) ?? usual
     }
+
+    /// Faults and branches of recovery that some thousand seeds must meet.
+    static let kinds = [
+        "power losses", "process deaths", "syncs delayed", "compactions", "segments scrubbed",
+        "found torn tail", "found restored", "found offsets skipped", "found torn manifest",
+        "found torn journal", "fault write 5", "fault write 28", "fault fdatasync 5", "fault fdatasync 28",
+        "fault fsync 5", "fault open 24", "fault open 28", "fault read 5",
+    ]
+    /// Those that are met once in some ten thousand.
+    static let rareKinds =
+        ["found hole", "found unreferenced"] + FaultPolicy.usualFaults.map { "fault \($0.rawValue) \($1)" }
 
     @Test(.disabled(if: environment["SLUICE_SEED"] != nil), arguments: 0..<UInt64(lanes))
     func `what was acknowledged survives whatever happens`(lane: UInt64) throws {
         let first = Self.environment["SLUICE_FIRST_SEED"].flatMap(UInt64.init) ?? 1
         var failures = 0
-        var delayedSyncs = 0
+        var figures: [String: Int] = [:]
         for seed in first..<(first + Self.seeds) where seed % UInt64(Self.lanes) == lane {
             do {
-                delayedSyncs += try VolumeSimulation.run(seed: seed).delayedSyncs
+                let outcome = try VolumeSimulation.run(seed: seed)
+                figures.merge(outcome.mishaps, uniquingKeysWith: +)
+                let counts = [
+                    "steps": outcome.steps, "batches": outcome.batches, "openings": outcome.openings,
+                    "compactions": outcome.compactions, "syncs delayed": outcome.delayedSyncs,
+                    "segments scrubbed": outcome.scrubbedSegments,
+                ]
+                figures.merge(counts, uniquingKeysWith: +)
             } catch {
                 Issue.record(error)
                 failures += 1
                 if failures >= 3 { return }
             }
         }
+        printFigures(figures)
         // A simulation that draws too little proves nothing.
-        if Self.seeds >= 2_000 { #expect(delayedSyncs > 0) }
+        guard Self.seeds >= 7_000 else { return }
+        let kinds = Self.kinds + (Self.seeds >= 500_000 ? Self.rareKinds : [])
+        for kind in kinds { #expect(figures[kind] ?? 0 > 0, "\(kind) never happened") }
     }
 
     @Test(.enabled(if: environment["SLUICE_SEED"] != nil))

@@ -9,7 +9,7 @@ import Testing
 @Suite struct BackPressureTests {
     /// A producer with room for one batch, which a lane has taken.
     private func withFullBuffer(
-        maxBlock: Duration = .seconds(60),
+        maxBlock: Duration = .seconds(600),
         _ body: (StreamStore, Producer, inout Appender) async throws -> Void
     ) async throws {
         try await withStore { store in

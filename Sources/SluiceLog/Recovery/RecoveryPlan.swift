@@ -52,6 +52,25 @@ public enum RecoveryFinding: Sendable, Hashable {
     }
 }
 
+extension RecoveryFinding {
+    /// Its case, in words.
+    package var kind: String {
+        switch self {
+        case .torn: "torn tail"
+        case .hole: "hole"
+        case .restored: "restored"
+        case .corrupt: "corrupt"
+        case .offline: "off line"
+        case .sealBroken: "seal broken"
+        case .offsetsSkipped: "offsets skipped"
+        case .tornManifest: "torn manifest"
+        case .tornJournal: "torn journal"
+        case .unreferenced: "unreferenced"
+        case .indexRebuilt: "index rebuilt"
+        }
+    }
+}
+
 extension RecoveryFinding: CustomStringConvertible {
     /// What was found, where, and what follows.
     public var description: String {

@@ -42,6 +42,8 @@ final class FuzzStore {
         var configuration = VolumeConfiguration()
         configuration.journalBytes = 32 << 10
         configuration.diskBytes = diskBytes
+        // Time passes in leaps here, and the scrub would come after each.
+        configuration.scrubMilliseconds = 0
         return configuration
     }
 
