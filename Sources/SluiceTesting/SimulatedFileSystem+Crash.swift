@@ -88,6 +88,14 @@ extension SimulatedFileSystem {
 
     // MARK: The disk at rest
 
+    /// Every file below a directory, directory by directory, sorted.
+    func files(below path: String) -> [String] {
+        ((try? list(path)) ?? []).flatMap { entry -> [String] in
+            let name = "\(path)/\(entry.name)"
+            return entry.kind == .directory ? files(below: name) : [name]
+        }
+    }
+
     /// The bytes of a file as reads see them; nil when there is no such file.
     public func contents(_ path: String) -> [UInt8]? {
         machine.withLock { machine in

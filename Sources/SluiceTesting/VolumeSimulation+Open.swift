@@ -14,11 +14,7 @@ extension VolumeSimulation {
             if attempt >= 4 { heal() }
             if attempt < 4, history == nil, random.chance(0.15) { files.crashAfterCalls = random.below(40) }
             do throws(LogError) {
-                let opened = try StoreDirectory.open(
-                    Self.root, files, configuration: configuration, now: clock.now, random: &random,
-                    interpret: { LogSettings(simulated: $0) })
-                runner = JobRunner(files, storeID: opened.storeID)
-                store = consume opened
+                try openOnce()
             } catch {
                 note("open: \(error)")
                 if files.hasCrashed {
@@ -63,6 +59,19 @@ extension VolumeSimulation {
         setPolicy()
     }
 
+    /// Opens the store as it is.
+    func openOnce() throws(LogError) {
+        let opened = try StoreDirectory.open(
+            Self.root, files, configuration: configuration, now: clock.now, random: &random,
+            interpret: { LogSettings(simulated: $0) })
+        runner = JobRunner(files, storeID: opened.storeID)
+        store = consume opened
+    }
+
+    func verifyStore(deep: Bool) throws(LogError) -> RecoveryReport {
+        try StoreDirectory.verify(Self.root, files, deep: deep, interpret: { LogSettings(simulated: $0) })
+    }
+
     func heal() { files.policy = .none }
 
     /// Puts the drawn faults in force, after an opening or a look at a whole machine. In a history its one
@@ -73,13 +82,18 @@ extension VolumeSimulation {
 
     /// The process or the machine ends.
     func crash() throws(SimulationViolation) {
+        forgetProcess()
+        let power = end(powerProbability: 0.6, "")
+        try open(afterPowerLoss: power, afterDeath: true)
+    }
+
+    /// What was in memory is gone: nobody knows what became of that.
+    func forgetProcess() {
         store = nil
         jobs = []
         for index in submissions.indices where submissions[index].state == .pending {
             submissions[index].state = .indeterminate
         }
-        let power = end(powerProbability: 0.6, "")
-        try open(afterPowerLoss: power, afterDeath: true)
     }
 
     /// Ends the machine or the process, as drawn or as the history has it. Returns whether power was lost.
@@ -109,9 +123,7 @@ extension VolumeSimulation {
         }
         try check(requests.isEmpty, 8, "requests were not answered by the close: \(requests)")
         files.crashAfterCalls = nil
-        for file in store?.volume.openFiles ?? [] { files.close(file) }
-        if let lock = store?.lock { files.close(lock) }
-        store = nil
+        closeFiles()
         let left = files.policy
         heal()
         if isClean { try verifyClosed() }
@@ -119,12 +131,17 @@ extension VolumeSimulation {
         try open(afterPowerLoss: false, afterDeath: !isClean)
     }
 
+    /// What is left to be done when the volume has been closed.
+    func closeFiles() {
+        for file in store?.volume.openFiles ?? [] { files.close(file) }
+        if let lock = store?.lock { files.close(lock) }
+        store = nil
+    }
+
     private func verifyClosed() throws(SimulationViolation) {
         var broken: String?
         do throws(LogError) {
-            let report = try StoreDirectory.verify(
-                Self.root, files, deep: true, interpret: { LogSettings(simulated: $0) })
-            broken = fault(of: report)
+            broken = fault(of: try verifyStore(deep: true))
         } catch {
             broken = "\(error)"
         }

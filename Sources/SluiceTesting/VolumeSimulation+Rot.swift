@@ -62,7 +62,7 @@ extension VolumeSimulation {
         if isFailed { return nil }
         try quiesce()
         let isClosed = random.chance(0.6)
-        try isClosed ? closeForRot() : cutPowerForRot()
+        if isClosed { try closeForRot() } else { cutPowerForRot() }
         let referenced = referenced(isClosed: isClosed)
         guard let damage = damageAFile(before) else { return nil }
         note("DAMAGE \(damage.kind) of \(damage.path) at \(damage.position)")
@@ -85,15 +85,8 @@ extension VolumeSimulation {
     }
 
     private func allFiles() -> [String] {
-        var found: [String] = []
-        var waiting = [Self.root]
-        while let directory = waiting.popLast() {
-            for entry in (try? files.list(directory)) ?? [] {
-                let path = "\(directory)/\(entry.name)"
-                entry.kind == .directory ? waiting.append(path) : found.append(path)
-            }
-        }
-        return found.sorted().filter { !$0.hasSuffix("/LOCK") && !$0.contains("/quarantine/") }
+        files.files(below: Self.root).sorted()
+            .filter { !$0.hasSuffix("/LOCK") && !$0.contains("/quarantine/") }
     }
 
     private func closeForRot() throws(SimulationViolation) {
@@ -102,17 +95,11 @@ extension VolumeSimulation {
         store?.volume.close(now: clock.now)
         try drain()
         try drive { self.isClosedTold }
-        for file in store?.volume.openFiles ?? [] { files.close(file) }
-        if let lock = store?.lock { files.close(lock) }
-        store = nil
+        closeFiles()
     }
 
-    private func cutPowerForRot() throws(SimulationViolation) {
-        store = nil
-        jobs = []
-        for index in submissions.indices where submissions[index].state == .pending {
-            submissions[index].state = .indeterminate
-        }
+    private func cutPowerForRot() {
+        forgetProcess()
         files.powerLoss()
         note("POWER LOSS")
     }
@@ -131,15 +118,17 @@ extension VolumeSimulation {
             let byte = random.below(bytes.count)
             files.flipBit(path, byte: byte, bit: random.below(8))
             return Damage(kind: kind, path: path, position: byte)
-        case .zeroedSector: replace(path, place, with: [UInt8](repeating: 0, count: place.count))
+        case .zeroedSector:
+            files.overwrite(path, at: sector, with: [UInt8](repeating: 0, count: place.count))
         case .misdirectedSector:
             guard let other = files.contents(random.pick(all)) else { return nil }
             let start = random.below((other.count + 511) / 512) * 512
-            replace(path, place, with: Array(other[start..<min(start + place.count, other.count)]))
+            let bytes = other[start..<min(start + place.count, other.count)]
+            files.overwrite(path, at: sector, with: Array(bytes))
         case .staleSector:
             let old = earlier[path] ?? []
             let stale = place.map { $0 < old.count ? old[$0] : 0 }
-            replace(path, place, with: stale)
+            files.overwrite(path, at: sector, with: stale)
         case .cut: files.truncateDurably(path, to: random.below(bytes.count))
         case .extended:
             let count = random.pick([1, 60, 512, 5000])
@@ -152,10 +141,6 @@ extension VolumeSimulation {
         return files.contents(path) == bytes ? nil : Damage(kind: kind, path: path, position: sector)
     }
 
-    private func replace(_ path: String, _ place: Range<Int>, with bytes: [UInt8]) {
-        files.overwrite(path, at: place.lowerBound, with: bytes)
-    }
-
     // MARK: What becomes of it
 
     private func look(at damage: Damage, _ referenced: Referenced) throws(SimulationViolation) -> RotOutcome {
@@ -164,11 +149,7 @@ extension VolumeSimulation {
             isReported: false, unreadable: 0, isFoundByScrub: false)
         try verify(damage, referenced, &outcome)
         do throws(LogError) {
-            let opened = try StoreDirectory.open(
-                Self.root, files, configuration: configuration, now: clock.now, random: &random,
-                interpret: { LogSettings(simulated: $0) })
-            runner = JobRunner(files, storeID: opened.storeID)
-            store = consume opened
+            try openOnce()
         } catch {
             note("open: \(error)")
             try check(!damage.isOfHint, 9, "with another \(damage.path) the store does not open: \(error)")
@@ -190,8 +171,7 @@ extension VolumeSimulation {
         _ damage: Damage, _ referenced: Referenced, _ outcome: inout RotOutcome
     ) throws(SimulationViolation) {
         do throws(LogError) {
-            let report = try StoreDirectory.verify(
-                Self.root, files, deep: true, interpret: { LogSettings(simulated: $0) })
+            let report = try verifyStore(deep: true)
             outcome.isReported = !report.findings.isEmpty
             var isFound = report.isDamaged
             // Who has lost the end of the manifest was not closed; what follows the end is a torn write.
@@ -306,9 +286,7 @@ extension VolumeSimulation {
         files.processDeath()
         var isTold = false
         do throws(LogError) {
-            isTold = try StoreDirectory.verify(
-                Self.root, files, deep: false, interpret: { LogSettings(simulated: $0) }
-            ).isDamaged
+            isTold = try verifyStore(deep: false).isDamaged
         } catch {
             note("verify: \(error)")
         }

@@ -100,13 +100,10 @@ struct ConsumerState: ~Copyable {
         return .wait
     }
 
-    /// Takes note of damage at a position of a segment.
-    private mutating func damaged(
-        _ index: Int, _ view: SegmentView, _ position: Int64, _ reason: String
-    ) -> StreamError {
+    /// Reads no further in what was fetched of a partition. Returns the reason, to be thrown.
+    private mutating func stopped(_ index: Int, _ failure: StreamError) -> StreamError {
         fetched = nil
         partitions[index].place = nil
-        let failure = StreamError.corrupt(file: view.path, position: position, reason: reason)
         failed(index, failure)
         return failure
     }
@@ -136,10 +133,11 @@ struct ConsumerState: ~Copyable {
             do throws(BatchError) {
                 header = try BatchHeader(rest.bytes)
             } catch {
-                throw damaged(index, view, position, error.description)
+                throw stopped(
+                    index, .corrupt(file: view.path, position: position, reason: error.description))
             }
             if let fault = view.fault(of: header, at: partitions[index].next) {
-                throw damaged(index, view, position, fault)
+                throw stopped(index, .corrupt(file: view.path, position: position, reason: fault))
             }
             let stored = ByteSlice(rest.buffer, start: rest.start, count: header.totalBytes)
             fetched?.consumed += header.totalBytes
@@ -153,11 +151,7 @@ struct ConsumerState: ~Copyable {
             do throws(LogError) {
                 decoded = try engine.reader.decode(stored, at: position, in: view, &context)
             } catch {
-                partitions[index].place = nil
-                fetched = nil
-                let failure = StreamError(error, at: partitions[index].topicPartition)
-                failed(index, failure)
-                throw failure
+                throw stopped(index, StreamError(error, at: partitions[index].topicPartition))
             }
             let storage = BatchStorage(
                 partitions[index].topicPartition, decoded, from: partitions[index].next,

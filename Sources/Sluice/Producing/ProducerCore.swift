@@ -195,29 +195,25 @@ final class ProducerCore: BatchSink, @unchecked Sendable {
     ///
     /// - Parameter isUrgent: false when nobody waits for it.
     func submit(_ sealed: SealedBatch, number: UInt64, partition: Int, isUrgent: Bool) {
-        let begun = lock.withLock { () -> Begun? in
+        let ready = lock.withLock { () -> PacedBatch? in
             let begun = open.removeValue(forKey: number) ?? Begun(room: 0, paid: 0)
             outstanding[number] = Sent(
                 partition: partition, room: begun.room, records: sealed.recordCount,
                 bytes: sealed.bytes.count)
             inFlight[partition, default: 0] += 1
+            let batch = PacedBatch(
+                sealed: sealed, number: number, partition: partition, room: begun.room,
+                refusalsSeen: begun.refusalsSeen)
             if !paced.isEmpty || isPumping || pressure.isPaced(gate) {
-                paced.append(
-                    PacedBatch(
-                        sealed: sealed, number: number, partition: partition, room: begun.room,
-                        refusalsSeen: begun.refusalsSeen))
+                paced.append(batch)
                 pacedBytes += sealed.bytes.count
                 return nil
             }
             pressure.settle(gate, paid: begun.paid, bytes: sealed.bytes.count)
-            return begun
+            return batch
         }
-        if let begun {
-            hand(
-                PacedBatch(
-                    sealed: sealed, number: number, partition: partition, room: begun.room,
-                    refusalsSeen: begun.refusalsSeen),
-                isUrgent: isUrgent)
+        if let ready {
+            hand(ready, isUrgent: isUrgent)
         } else {
             pump()
         }

@@ -48,6 +48,8 @@ package struct Frame {
 package struct FrameScan {
     /// Every whole frame, in the order of the file.
     package var frames: [Frame] = []
+    /// Frames of this store that are not whole: where they begin, and the sequence that they claim.
+    package var broken: [(position: Int, sequence: UInt64)] = []
     /// Positions where something that is not a whole frame lies *before* a whole one of a higher sequence.
     package var gaps: [Int] = []
     /// The first byte behind the last whole frame.
@@ -80,10 +82,10 @@ extension Frame {
             + payload
     }
 
-    /// The whole frame that begins at `position`, or nil.
-    package static func decode(_ kind: FrameKind, storeID: UniqueID?, in bytes: [UInt8], at position: Int)
-        -> Frame?
-    {
+    /// What a header at `position` says, whole frame or not; nil when there is none of this log and store.
+    private static func header(
+        _ kind: FrameKind, storeID: UniqueID?, in bytes: [UInt8], at position: Int
+    ) -> (length: UInt32, sequence: UInt64, crc: UInt32)? {
         guard position + FrameLayout.headerBytes <= bytes.count else { return nil }
         // Compared first and as bytes: this runs at every position behind the end of a log.
         guard bytes[position] == UInt8(truncatingIfNeeded: kind.rawValue >> 24),
@@ -94,9 +96,19 @@ extension Frame {
         var reader = BinaryReader(
             bytes[(position + FrameLayout.length)..<(position + FrameLayout.headerBytes)])
         guard let length = try? reader.integer(UInt32.self), let sequence = try? reader.integer(UInt64.self),
-            let id = try? reader.id(), let stored = try? reader.integer(UInt32.self),
+            let id = try? reader.id(), let crc = try? reader.integer(UInt32.self),
             storeID == nil || id == storeID
         else { return nil }
+        return (length, sequence, crc)
+    }
+
+    /// The whole frame that begins at `position`, or nil.
+    package static func decode(_ kind: FrameKind, storeID: UniqueID?, in bytes: [UInt8], at position: Int)
+        -> Frame?
+    {
+        guard let (length, sequence, stored) = header(kind, storeID: storeID, in: bytes, at: position) else {
+            return nil
+        }
         let start = position + FrameLayout.headerBytes
         guard Int(length) <= bytes.count - start else { return nil }
         let covered = bytes.span.bytes
@@ -106,27 +118,6 @@ extension Frame {
         let end = start + Int(length)
         let aligned = (end + kind.alignment - 1) / kind.alignment * kind.alignment
         return Frame(sequence: sequence, position: position, payload: bytes[start..<end], end: aligned)
-    }
-
-    /// Where frames begin that are of this store and not whole, with a sequence above `sequence`: a write
-    /// that had not ended, or damage.
-    package static func broken(
-        _ kind: FrameKind, storeID: UniqueID, in bytes: [UInt8], above sequence: UInt64
-    ) -> [(position: Int, sequence: UInt64)] {
-        var found: [(position: Int, sequence: UInt64)] = []
-        for position in stride(
-            from: 0, through: bytes.count - FrameLayout.headerBytes, by: kind.alignment)
-        {
-            var reader = BinaryReader(bytes[position..<(position + FrameLayout.headerBytes)])
-            guard (try? reader.integer(UInt32.self)) == kind.rawValue,
-                (try? reader.integer(UInt32.self)) != nil,
-                let number = try? reader.integer(UInt64.self), number > sequence,
-                (try? reader.id()) == storeID,
-                decode(kind, storeID: storeID, in: bytes, at: position) == nil
-            else { continue }
-            found.append((position, number))
-        }
-        return found
     }
 
     /// Every whole frame in `bytes` from `start` on, whatever lies between them.
@@ -142,6 +133,9 @@ extension Frame {
         scan.end = start
         while position + FrameLayout.headerBytes <= bytes.count {
             guard let frame = decode(kind, storeID: storeID, in: bytes, at: position) else {
+                if let claimed = header(kind, storeID: storeID, in: bytes, at: position) {
+                    scan.broken.append((position, claimed.sequence))
+                }
                 if gap == nil { gap = position }
                 position += kind.alignment
                 continue

@@ -68,11 +68,7 @@ struct RecoveryPlanner {
                 }
             }
             let path = "\(paths.journal)/\(name.name)"
-            for frame in Frame.broken(
-                .journal, storeID: plan.loaded.storeID, in: bytes, above: state.journalFloor)
-            {
-                broken.append((path, frame.position, frame.sequence))
-            }
+            broken += scan.broken.map { (path, $0.position, $0.sequence) }
         }
         for frame in broken where plan.isUnclean && frame.sequence > plan.lastJournalSequence {
             plan.findings.append(.tornJournal(file: frame.file, position: frame.position))

@@ -96,7 +96,7 @@ struct PartitionLog {
     }
 
     struct Refusals {
-        var count: UInt32 = 0
+        var count: UInt32
         var error: LogError
     }
 

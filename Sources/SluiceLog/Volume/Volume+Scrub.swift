@@ -122,26 +122,21 @@ extension Volume {
             scrub.check = nil
             return
         }
-        var damage: SegmentDamage?
-        var isLasting = true
+        let damage: SegmentDamage?
         switch result.step {
         case .more:
             scrub.check?.check = result.check
             return
-        case .sound: break
         case .failed: return putOffScrub(now: now)
-        case .missing, .damaged, .unreadable:
-            // Read by a name that another file has now.
-            guard !partition.isRenaming, partition.paths(of: job.check.sealed).log == job.path else {
-                return putOffScrub(now: now)
-            }
-            damage = SegmentDamage(position: 0, reason: "the file is missing")
-            if case .damaged(let found) = result.step { damage = found }
-            if case .unreadable(let found) = result.step {
-                damage = found
-                isLasting = false
-            }
+        case .sound: damage = nil
+        case .missing: damage = SegmentDamage(position: 0, reason: "the file is missing")
+        case .damaged(let found), .unreadable(let found): damage = found
         }
+        // Perhaps it was read by a name that another file has now.
+        if damage != nil, partition.isRenaming || partition.paths(of: job.check.sealed).log != job.path {
+            return putOffScrub(now: now)
+        }
+        let isLasting = if case .unreadable = result.step { false } else { true }
         scrub.check = nil
         let base = job.check.sealed.baseOffset
         partitions[job.partition]?.checked.insert(base)

@@ -31,10 +31,9 @@ extension Volume {
     }
 
     private mutating func noteRefusal(_ number: Int, _ origin: BatchOrigin, _ error: LogError) {
-        guard partitions.indices.contains(number) else { return }
         _ = with(number) { partition in
-            partition.refusals[origin.producer, default: .init(error: error)].count &+= 1
-            partition.refusals[origin.producer]?.error = error
+            let before = partition.refusals[origin.producer]?.count ?? 0
+            partition.refusals[origin.producer] = .init(count: before &+ 1, error: error)
         }
     }
 

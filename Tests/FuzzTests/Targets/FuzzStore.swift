@@ -234,12 +234,4 @@ extension SimulatedFileSystem {
         defer { close(file) }
         if !bytes.isEmpty { _ = writeFully(file, at: 0, [ByteSlice(ByteBuffer(bytes))]) }
     }
-
-    /// Every file below a directory, by name.
-    func files(below path: String) -> [String] {
-        ((try? list(path)) ?? []).sorted { $0.name < $1.name }.flatMap { entry -> [String] in
-            let name = "\(path)/\(entry.name)"
-            return entry.kind == .directory ? files(below: name) : [name]
-        }
-    }
 }
