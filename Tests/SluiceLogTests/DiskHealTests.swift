@@ -323,4 +323,44 @@ import Musl
         #expect(store.answers[try submit("e", seen: 0, producer: 2)]?.offset == 1)
         #expect(store.answers[try submit("f", seen: 3)]?.offset == 2)
     }
+
+    @Test func `a roll whose sync had no room is made after the segment has been written once more`() throws {
+        let store = TestStore()
+        try store.open()
+        try store.createTopic("t") { $0.segmentBytes = 200 }
+        #expect(try store.append(["a"], to: "t")?.offset == 0)
+        store.files.fail(.sync, errno: 28, pathContains: "topics")
+        // It does not fit, and is refused while the segment waits for room.
+        let batch = store.prepared([long])
+        let part = AtomicPart(partition: try store.number("t"), batch: batch, expecting: nil)
+        try store.opened!.volume.submit(atomic: [part], now: store.clock.now)
+        store.drive()
+        let answer = try #require(store.answers[batch.origin.number])
+        #expect(answer.offset == nil && store.events.contains(.syncResumed))
+        #expect(try store.append(["c"], to: "t")?.offset == 1)
+        store.drive()
+        store.opened = nil
+        _ = store.files.powerLoss(keeping: 0)
+        try store.open()
+        #expect(try !store.report.isDamaged)
+        #expect(try store.read("t") == ["a", "c"])
+    }
+
+    @Test func `a close on a disk without any room ends, says so, and loses nothing`() throws {
+        let store = TestStore()
+        try store.open()
+        try store.createTopic("t")
+        #expect(try store.append(["a"], to: "t")?.offset == 0)
+        store.files.fail(.write, errno: 28, isPermanent: true)
+        try store.close()
+        guard case .failure(.stopped(let error)) = store.closeResult else {
+            Issue.record("closed: \(store.closeResult as Any)")
+            return
+        }
+        #expect(error.isNoSpace)
+        store.files.policy = .none
+        try store.open()
+        #expect(try !store.report.wasClosed && !store.report.isDamaged)
+        #expect(try store.read("t") == ["a"])
+    }
 }

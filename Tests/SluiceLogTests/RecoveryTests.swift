@@ -48,6 +48,30 @@ import Testing
         report.findings.contains { if case .corrupt = $0 { true } else { false } }
     }
 
+    @Test(arguments: [true, false])
+    func `of a written topic no offset is used twice whose record a failed sync has taken`(
+        isRecorded: Bool
+    ) throws {
+        let store = TestStore { $0.ceilingStep = 4 }
+        try store.open()
+        try store.createTopic("t") { $0.isDurable = false }
+        store.files.policy.failedSyncForgets = true
+        // 5 is EIO.
+        store.files.fail(.sync, errno: 5, pathContains: "topics")
+        #expect(try store.append(["seen"], to: "t", acks: .written)?.offset == 0)
+        store.drive { store.events.contains { if case .partitionStopped = $0 { true } else { false } } }
+        #expect(!store.events.isEmpty)
+        if isRecorded { store.drive() }
+        store.die()
+        store.files.policy = .none
+        // Recorded, it holds also where the file is shorter than it seemed to be.
+        if isRecorded { store.files.truncateDurably(store.log("t"), to: 0) }
+        try store.open()
+        #expect(try !store.read("t").contains("seen"))
+        let next = try #require(try store.append(["next"], to: "t")?.offset)
+        #expect(next > 0)
+    }
+
     @Test(arguments: [true, false], [1, 11, 60, 61, 80])
     func `a torn last batch is cut and kept in the quarantine`(isDurable: Bool, bytes: Int) throws {
         let store = try store(["a", "b"], isDurable: isDurable)

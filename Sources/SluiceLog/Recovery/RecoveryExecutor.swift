@@ -229,7 +229,11 @@ struct RecoveryExecutor {
         guard tail.growth <= room else { return partition.active.dropTail() }
         room -= tail.growth
         _ = partition.active.takeTail()
-        if !tail.isEmpty { tail.flush(to: paths, files) }
+        guard !tail.isEmpty, !tail.flush(to: paths, files) else { return }
+        // What counts as written has its blocks counted: that must be what is there.
+        let kept = IndexFiles.usable(paths, below: partition.active.point(ceiling: 0), files)
+        partition.active.tail.indexPosition = kept.indexBytes
+        partition.active.tail.timePosition = kept.timeBytes
     }
 
     // MARK: Manifest, journal, leftovers

@@ -12,13 +12,19 @@
 //   a segment of the manifest is missing or short                   off line: nothing is touched
 //   the tail cannot be read                                         the same; another time it may be
 //   an unclean start                                                bytes from R on are written anew, synced
+//   another boot, or a failed sync: promised offsets are missing     stepped over
+//
+// After a failed sync the system may drop what it has not written, and show what the medium has. The volume
+// has the manifest forget the boot then, so that the next opening believes the medium alone. Where the
+// process ended before that was recorded, a batch that has its length and not its bytes says the same.
 //
 // Corrupt stays corrupt: the manifest keeps how far nothing is a torn write (`damaged`), and journal files
 // that hold something of a partition that is not sound are neither used again nor passed by the floor.
 
 /// Something that opening or verifying a store came upon.
 public enum RecoveryFinding: Sendable, Hashable {
-    /// The last write had not ended: the bytes are not a batch, and were not acknowledged.
+    /// The last write had not ended, or was lost with the power or by a failed sync: the bytes are not a
+    /// batch, and were not acknowledged as durable.
     case torn(file: String, position: Int64, bytes: Int64)
     /// Un-synced writes before others were lost with the power; none of them was acknowledged as durable.
     case hole(file: String, position: Int64, bytes: Int64)
@@ -30,7 +36,7 @@ public enum RecoveryFinding: Sendable, Hashable {
     case offline(topic: String, partition: Int, reason: String)
     /// A segment that passed its time is not what was sealed.
     case sealBroken(file: String, reason: String)
-    /// Offsets that may have been given out before power was lost are stepped over.
+    /// Offsets that may have been given out, and whose records are lost, are stepped over.
     case offsetsSkipped(topic: String, partition: Int, from: Int64, to: Int64)
     /// Frames at the end of the manifest that were being written.
     case tornManifest(bytes: Int)
@@ -76,8 +82,8 @@ extension RecoveryFinding: CustomStringConvertible {
     public var description: String {
         switch self {
         case .torn(let file, let position, let bytes):
-            "torn tail: \(bytes) bytes at \(position) of \(file) are not a whole batch; they were never "
-                + "acknowledged, and go to the quarantine"
+            "torn tail: \(bytes) bytes at \(position) of \(file) are not a whole batch; none of "
+                + "them was acknowledged as durable, and they go to the quarantine"
         case .hole(let file, let position, let bytes):
             "hole: writes at \(position) of \(file) were lost with the power; the \(bytes) bytes from there on, "
                 + "none of them acknowledged as durable, go to the quarantine"
@@ -89,8 +95,8 @@ extension RecoveryFinding: CustomStringConvertible {
         case .offline(let topic, let partition, let reason): "OFF LINE: \(topic)-\(partition): \(reason)"
         case .sealBroken(let file, let reason): "CORRUPT: \(file) is not what was sealed: \(reason)"
         case .offsetsSkipped(let topic, let partition, let from, let to):
-            "\(topic)-\(partition): offsets \(from) to \(to - 1) are skipped; they may have been given out before "
-                + "power was lost"
+            "\(topic)-\(partition): offsets \(from) to \(to - 1) are skipped; they may have been given out, "
+                + "and their records lost"
         case .tornManifest(let bytes):
             "the manifest ends in \(bytes) bytes of a write that was never acknowledged"
         case .tornJournal(let file, let position):
@@ -129,6 +135,9 @@ struct PartitionPlan {
     var rewrites: [(position: Int64, bytes: ByteSlice)] = []
     /// From here on the file goes to the quarantine.
     var cut: (position: Int64, bytes: Int64)?
+    /// What is cut is more than a write that had not ended: it was there as a whole, and a failed sync has
+    /// taken it.
+    var hasLostPages = false
     /// Offsets to be stepped over by a control batch.
     var skipTo: Int64?
     var condition = PartitionLog.Condition.online

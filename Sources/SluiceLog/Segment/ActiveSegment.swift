@@ -137,17 +137,21 @@ extension TimeIndexEntry {
 extension IndexTail {
     package var isEmpty: Bool { index.isEmpty && time.isEmpty }
 
-    /// Writes the entries to the files. An error is dropped: a missing entry costs a look-up some reading,
-    /// nothing else.
+    /// Writes the entries to the files. An error may be dropped: a missing entry costs a look-up some
+    /// reading, nothing else.
     ///
     /// A file that could not be written has a hole of zeros or ends early; a look-up notices either.
-    package func flush(to paths: SegmentPaths, _ files: any FileSystem) {
-        func put(_ path: String, at position: Int64, _ bytes: [UInt8]) {
-            guard !bytes.isEmpty, let file = try? files.open(path, .create) else { return }
+    ///
+    /// - Returns: Whether all of them are in the files.
+    @discardableResult
+    package func flush(to paths: SegmentPaths, _ files: any FileSystem) -> Bool {
+        func put(_ path: String, at position: Int64, _ bytes: [UInt8]) -> Bool {
+            guard !bytes.isEmpty else { return true }
+            guard let file = try? files.open(path, .create) else { return false }
             defer { files.close(file) }
-            _ = files.writeFully(file, at: position, [ByteSlice(ByteBuffer(bytes))])
+            return files.writeFully(file, at: position, [ByteSlice(ByteBuffer(bytes))]).error == nil
         }
-        put(paths.index, at: indexPosition, index.flatMap(\.encoded))
-        put(paths.timeIndex, at: timePosition, time.flatMap(\.encoded))
+        let isIndexed = put(paths.index, at: indexPosition, index.flatMap(\.encoded))
+        return put(paths.timeIndex, at: timePosition, time.flatMap(\.encoded)) && isIndexed
     }
 }

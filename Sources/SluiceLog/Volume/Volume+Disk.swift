@@ -94,9 +94,7 @@ extension Volume {
     // MARK: Measured
 
     mutating func takeMeasure(now: Instant) -> MeasureJob? {
-        guard let time = measureDeadline, now.monotonicNanoseconds >= time, !isRemoveOut, removals.isEmpty,
-            !manifest.isOut
-        else { return nil }
+        guard let time = measureDeadline, now.monotonicNanoseconds >= time else { return nil }
         isMeasureOut = true
         measuredChanges = disk.gained &+ disk.lost
         return MeasureJob(paths: paths, mark: disk.mark)
@@ -106,12 +104,18 @@ extension Volume {
         isMeasureOut = false
         measureAt = now.monotonicNanoseconds + Self.measureNanoseconds
         // What is out may be giving up the reserve file.
-        if case .success(let bytes) = result, !manifest.isOut { disk.correct(bytes, since: job.mark) }
+        guard case .success(let bytes) = result, !manifest.isOut else { return }
+        disk.correct(bytes, since: job.mark)
+        // What failed writes have left is counted now as it is: it may be less than was thought.
+        manifest.spare = 0
+        if !isJournalOut { journal.spare = 0 }
     }
 
     /// When the files are measured again, monotonic ns: while it matters, and something may have changed.
+    /// What goes or is written anew is waited for; the end of that work asks again.
     var measureDeadline: Int64? {
         guard !isMeasureOut, failure == nil, closing == .open, disk.used > disk.limit / 2 else { return nil }
+        guard !isRemoveOut, removals.isEmpty, !manifest.isOut else { return nil }
         // When the budget is nearly used up somebody may have made room by hand.
         let isNearlyFull = disk.used > disk.limit / 8 * 7
         return isNearlyFull || measuredChanges != disk.gained &+ disk.lost ? measureAt : nil

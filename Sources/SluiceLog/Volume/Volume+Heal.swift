@@ -99,16 +99,30 @@ extension Volume {
         guard let partition = partitions[number], !partition.isStopped else { return stop(number, error) }
         // To read it back wants a file; a sync does not.
         let wantsFile = partition.heal != nil && error.isTooManyFiles && failure == nil && closing == .open
-        guard passes(error) || wantsFile else { return stop(number, error) }
-        if partition.heal == nil {
-            waitForRoom(error)
-            // What is not written yet would wait as long as that lasts.
-            failQueue(number, .io(error))
+        guard passes(error) || wantsFile else {
+            forgetBoot()
+            return stop(number, error)
         }
-        partitions[number]?.heal = Heal(
-            error: error, at: now.monotonicNanoseconds + Self.healNanoseconds)
+        // First of all: nothing that follows may begin a roll, whose sync would prove nothing.
+        partitions[number]?.heal = Heal(error: error, at: now.monotonicNanoseconds + Self.healNanoseconds)
         healing.append(number)
+        guard partition.heal == nil else { return }
+        waitForRoom(error)
+        // What is not written yet would wait as long as that lasts.
+        failQueue(number, .io(error))
     }
+
+    /// The system may have dropped what it could not write: the next opening is not to believe what it shows.
+    private mutating func forgetBoot() {
+        let state = manifest.state
+        guard failure == nil, state.bootID != Self.noBoot else { return }
+        let wall = state.lastWallMilliseconds
+        manifest.add(
+            .opened(bootID: Self.noBoot, wallMilliseconds: wall, journalFloor: state.journalFloor), .nothing)
+    }
+
+    /// In the place of a boot's id; no system has it.
+    private static var noBoot: String { "none" }
 
     /// The next segment to be written and synced once more, all of it behind its last sync.
     mutating func takeHeal(now: Instant) -> SyncTarget? {

@@ -132,6 +132,11 @@ extension Volume {
             disk.manifestLimit = manifest.replaceAbove
             return takeBackRecords()
         }
+        // A close does not wait for room: the store is not called closed then, and loses nothing.
+        if closing != .open {
+            takeBackRecords()
+            return stopAll(error)
+        }
         let entries = manifest.out
         manifest.out = []
         takeBackRecords()

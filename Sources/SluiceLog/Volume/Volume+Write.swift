@@ -201,7 +201,8 @@ extension Volume {
         for batch in written {
             let waits = partition.answersAtCommit(batch)
             if !waits { answer(batch) }
-            if waits, stopped || failure != nil {
+            if stopped || failure != nil {
+                guard waits else { continue }
                 refuse(
                     batch.origin, in: number,
                     .indeterminate(reason: "the write ended after the partition had stopped"))
