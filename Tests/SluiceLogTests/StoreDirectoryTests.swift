@@ -53,6 +53,36 @@ import Testing
         #expect(throws: LogError.newerFormat(path: "/store", version: 2)) { try store.open() }
     }
 
+    @Test(arguments: [("compat", true, true), ("ro-compat", false, true), ("incompat", false, false)])
+    func `a flag that is not known keeps from writing, from reading too, or from nothing`(
+        kind: String, mayWrite: Bool, mayRead: Bool
+    ) throws {
+        let store = TestStore()
+        try store.open()
+        try store.createTopic("t")
+        try store.append(["a"], to: "t")
+        try store.close()
+        let meta = "/store/meta.properties"
+        let text = String(decoding: try #require(store.files.contents(meta)), as: UTF8.self)
+        let flagged = text.replacing("\n\(kind)=", with: "\n\(kind)=tiers")
+        #expect(flagged != text)
+        try store.files.remove(meta)
+        try store.files.put(Array(flagged.utf8), to: meta)
+        let paths = StorePaths("/store")
+        let isRead = (try? StoreDirectory.readMeta(paths, store.files, mayWrite: false)) != nil
+        #expect(isRead == mayRead)
+        if mayWrite {
+            try store.open()
+            #expect(try store.read("t") == ["a"])
+            try store.append(["b"], to: "t")
+            try store.close()
+        } else {
+            #expect(throws: LogError.newerFormat(path: "/store", version: 2)) { try store.open() }
+        }
+        // Who does not know a flag does not take it away.
+        #expect(store.files.contents(meta) == Array(flagged.utf8))
+    }
+
     @Test func `a second opening is told who holds the store`() throws {
         let store = TestStore()
         try store.open()
