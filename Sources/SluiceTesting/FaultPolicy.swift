@@ -123,6 +123,9 @@ public struct FaultPolicy: Sendable, Hashable {
     /// ext4 does that; nothing promises it. False is the pessimistic choice.
     public var fileSyncKeepsName = false
 
+    /// Whether reads see after a failed `sync` what the medium has, not what was written.
+    public var failedSyncForgets = false
+
     /// A disk that does all that is asked of it.
     public init() {}
 

@@ -69,8 +69,16 @@ struct SimulatedFile: Sendable {
     /// all the same.
     ///
     /// A size that did not get there stays due, as it does with the metadata of a journaling file system.
-    mutating func failSync(_ random: inout SeededRandom) {
+    /// - Parameter forgets: the pages are dropped too: reads see what the medium holds, and zeros behind it.
+    mutating func failSync(_ random: inout SeededRandom, forgets: Bool) {
         writeSome(&random)
+        if forgets {
+            pending.forEach(within: cached.count) { piece in
+                let kept = piece.clamped(to: 0..<durable.count)
+                for index in piece { cached[index] = 0 }
+                cached.overwrite(kept, from: durable)
+            }
+        }
         pending.removeAll()
     }
 

@@ -68,6 +68,12 @@ extension SimulatedFileSystem {
     /// The calls so far that failed by `policy`: by operation and error number, as in `fdatasync 5`.
     public var faultCounts: [String: Int] { machine.withLock { $0.struck } }
 
+    /// The files of which a failed sync has dropped pages; empty it when that has been dealt with.
+    var forgotten: Set<String> {
+        get { machine.withLock { $0.forgotten } }
+        set { machine.withLock { $0.forgotten = newValue } }
+    }
+
     /// What files and directories are made of, in bytes.
     public static let blockBytes: Int64 = SimulatedDisk.blockBytes
 

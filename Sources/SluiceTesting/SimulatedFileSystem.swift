@@ -16,7 +16,8 @@
 // (4) The death of the process loses nothing but handles, locks and files that were open without a name.
 // (5) A failed `sync` marks pages clean as Linux does: the medium has a drawn part of them, the cache keeps
 //     showing all, and a later `sync` that succeeds does not write the rest. Writing the bytes again makes
-//     them pending again.
+//     them pending again. With `FaultPolicy.failedSyncForgets` the cache shows what the medium has from then
+//     on, as when the pages are needed for something else.
 // (6) Any call may fail by `FaultPolicy`, once or for ever; but for `sync`, a failed call has done nothing. A
 //     write may be short. A full disk takes what fits and then answers ENOSPC, to new files too.
 // (7) Bits rot only where a test says so: `flipBit`, `overwrite`, `truncateDurably`.

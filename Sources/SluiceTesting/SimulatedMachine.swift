@@ -39,6 +39,8 @@ struct SimulatedMachine: Sendable {
     var changeCount = 0
     /// Calls that failed by the policy, by operation and error number.
     var struck: [String: Int] = [:]
+    /// Files that do not show any more what was written to them.
+    var forgotten: Set<String> = []
     /// Changes still to be made before the process dies; nil is for ever.
     var changesLeft: Int?
     var isDead = false
@@ -213,7 +215,8 @@ struct SimulatedMachine: Sendable {
 
     mutating func failSync(_ id: FileID) {
         guard let file = try? handle(id).file else { return }
-        disk.files[file].failSync(&random)
+        disk.files[file].failSync(&random, forgets: policy.failedSyncForgets)
+        if policy.failedSyncForgets { forgotten.insert(path(id)) }
     }
 
     private func writable(_ id: FileID) throws(Errno) -> Handle {

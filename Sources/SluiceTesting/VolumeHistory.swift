@@ -3,9 +3,9 @@
 // of what was not synced then every part; or lets the first, the second, the third call fail.
 //
 // What must hold is what holds of `VolumeSimulation`, which runs them: its head lists it. A crash falls into
-// the last operation only, since a shorter history has those before. After it the store is opened, on a whole
-// machine everything is answered, every partition takes a record, and the store is closed, verified and
-// opened again.
+// the last operation only, since a shorter history has those before. After it the store is opened; that
+// opening may be cut off too, at any of its calls, and then is made once more. On a whole machine everything
+// is answered then, every partition takes a record, and the store is closed, verified and opened again.
 
 internal import SluiceLog
 
@@ -45,7 +45,8 @@ public enum HistoryStep: String, Sendable, CaseIterable {
     case end
 }
 
-/// A short history. Its text is, for example, `append,close crash=3 power=0x5`, and can be read again.
+/// A short history. Its text is, for example, `append,close crash=3 power=0x5 again=7:0x0`, and can be read
+/// again.
 public struct VolumeHistory: Sendable, Hashable, LosslessStringConvertible {
     /// How a history that is cut off ends.
     public enum End: Sendable, Hashable {
@@ -62,8 +63,24 @@ public struct VolumeHistory: Sendable, Hashable, LosslessStringConvertible {
     public var crashAfterCalls: Int?
     /// How it ends, in that call and in the step of that name.
     public var end: End
+    /// The power goes once more, in the opening after the end.
+    public var again: SecondEnd?
     /// A call that fails.
     public var fault: Fault?
+
+    /// An end within an opening.
+    public struct SecondEnd: Sendable, Hashable {
+        /// After how many calls of the opening that change the disk.
+        public var calls: Int
+        /// What of what was not synced survives.
+        public var keeping: UInt64
+
+        /// The power goes after so many calls.
+        public init(afterCalls calls: Int, keeping: UInt64) {
+            self.calls = calls
+            self.keeping = keeping
+        }
+    }
 
     /// A history in which nothing goes wrong unless it is said.
     public init(
@@ -80,6 +97,7 @@ public struct VolumeHistory: Sendable, Hashable, LosslessStringConvertible {
         var words = [steps.map(\.rawValue).joined(separator: ",")]
         if let crashAfterCalls { words.append("crash=\(crashAfterCalls)") }
         if case .powerLoss(let bits) = end { words.append("power=0x\(String(bits, radix: 16))") }
+        if let again { words.append("again=\(again.calls):0x\(String(again.keeping, radix: 16))") }
         if let fault, case .call(let number) = fault.trigger {
             let times = fault.isPermanent ? "ever" : "once"
             words.append("fault=\(fault.operation.rawValue):\(fault.errno):\(number):\(times)")
@@ -104,6 +122,12 @@ public struct VolumeHistory: Sendable, Hashable, LosslessStringConvertible {
             case "power":
                 guard let bits = UInt64(parts[1].dropFirst(2), radix: 16) else { return nil }
                 end = .powerLoss(keeping: bits)
+            case "again":
+                let values = parts[1].split(separator: ":")
+                guard values.count == 2, let calls = Int(values[0]),
+                    let bits = UInt64(values[1].dropFirst(2), radix: 16)
+                else { return nil }
+                again = SecondEnd(afterCalls: calls, keeping: bits)
             case "fault":
                 let values = parts[1].split(separator: ":")
                 guard values.count == 4, let operation = FileOperation(rawValue: String(values[0])),
@@ -119,7 +143,9 @@ public struct VolumeHistory: Sendable, Hashable, LosslessStringConvertible {
     public struct Outcome: Sendable, Hashable {
         /// Whether the call at which it was to end was made.
         public var hasCrashed: Bool
-        /// How many things were not synced when the power went.
+        /// Whether the call of an opening was made at which the power was to go again.
+        public var hasCrashedAgain: Bool
+        /// How many things were not synced when the power went, the last time.
         public var unsyncedCount: Int
         /// The calls of each kind in the steps.
         public var calls: [FileOperation: Int]
@@ -158,6 +184,8 @@ extension VolumeSimulation {
         configuration.journalBytes = 16 << 10
         configuration.directBytes = 1024
         configuration.openFiles = 3
+        // Weeks pass when all is done; what it would find, the deep verification finds.
+        configuration.scrubMilliseconds = 0
         policy = .none
         mostOut = (1, 1)
     }
@@ -189,7 +217,10 @@ extension VolumeSimulation {
         var hasCrashed = false
         for (index, next) in history.steps.enumerated() {
             step += 1
-            if index == history.steps.count - 1 { files.crashAfterCalls = history.crashAfterCalls }
+            if index == history.steps.count - 1 {
+                files.crashAfterCalls = history.crashAfterCalls
+                endToCome = history.again
+            }
             let openingsBefore = openings
             try act(next)
             if files.hasCrashed { try crash() }
@@ -199,7 +230,7 @@ extension VolumeSimulation {
         let calls = zip(FileOperation.allCases, before).map { ($0, files.callCount($0) - $1) }
         try finish()
         return VolumeHistory.Outcome(
-            hasCrashed: hasCrashed, unsyncedCount: unsyncedCount,
+            hasCrashed: hasCrashed, hasCrashedAgain: lastEnd != nil, unsyncedCount: unsyncedCount,
             calls: Dictionary(uniqueKeysWithValues: calls))
     }
 

@@ -134,7 +134,26 @@ extension VolumeSimulation {
     func checkAll() throws(SimulationViolation) {
         try checkFiles()
         for index in partitions.indices where topics[partitions[index].topic].phase == .alive {
+            if isForgotten(index) { continue }
             try checkLog(index, needed: .written)
+        }
+    }
+
+    /// Whether a failed sync has dropped something of a partition: readers are refused that, or see less.
+    private func isForgotten(_ index: Int) -> Bool {
+        let directory = "/topics/\(topics[partitions[index].topic].name)-\(partitions[index].number)/"
+        return files.forgotten.contains { $0.contains(directory) }
+    }
+
+    /// What an opening would have to read again is bounded.
+    func checkWindow() throws(SimulationViolation) {
+        for index in partitions.indices where topics[partitions[index].topic].phase == .alive {
+            guard let number = number(index), let bytes = store?.volume.uncoveredBytes(number) else {
+                continue
+            }
+            try check(
+                bytes <= max(configuration.windowBytes, largestBatch), 16,
+                "\(bytes) bytes of partition \(index) are behind the recovery point")
         }
     }
 
@@ -313,9 +332,10 @@ extension VolumeSimulation {
             let directory = Self.root + "/topics/" + entry.name
             // What is left of a deleted topic is nobody's, and what cannot be cut back waits for the next
             // opening.
-            let isSound = partitions.contains {
-                !$0.isStopped && topics[$0.topic].phase == .alive
-                    && entry.name == "\(topics[$0.topic].name)-\($0.number)"
+            let isSound = partitions.indices.contains {
+                let partition = partitions[$0]
+                return !partition.isStopped && !isForgotten($0) && topics[partition.topic].phase == .alive
+                    && entry.name == "\(topics[partition.topic].name)-\(partition.number)"
             }
             guard isSound else { continue }
             for file in (try? files.list(directory)) ?? [] where file.name.hasSuffix(".log") {

@@ -97,15 +97,12 @@ extension VolumeSimulation {
             try? store?.volume.setConsumedFloor(number, to: range.upperBound)
             waiting.append(number)
         }
+        let wanted = Int(max(configuration.rollBytes, configuration.diskBytes / 100))
         // One segment at least in each round.
-        for _ in 0..<3 * waiting.count {
+        for _ in 0..<3 * waiting.count + 1 {
             try relieve()
             try quiesce()
-        }
-        let isFull = store?.volume.reserve(Int(max(configuration.rollBytes, configuration.diskBytes / 100)))
-        guard isFull == false else {
-            return store?.volume.release(Int(max(configuration.rollBytes, configuration.diskBytes / 100)))
-                ?? ()
+            if store?.volume.reserve(wanted) == true { return store?.volume.release(wanted) ?? () }
         }
         for number in waiting {
             let bytes = store?.volume.diskState(number, wall: 0)?.bytes ?? 0

@@ -13,7 +13,11 @@ extension VolumeSimulation {
             // A fault for ever keeps a store from opening; then the machine is made whole.
             if attempt >= 4 { heal() }
             if attempt < 4, history == nil, random.chance(0.15) { files.crashAfterCalls = random.below(40) }
+            let secondEnd = endToCome
+            endToCome = nil
+            if let secondEnd { files.crashAfterCalls = secondEnd.calls }
             do throws(LogError) {
+                defer { if files.hasCrashed { lastEnd = secondEnd } }
                 try openOnce()
             } catch {
                 note("open: \(error)")
@@ -40,6 +44,12 @@ extension VolumeSimulation {
         guard let report = store?.report else { return }
         for finding in report.findings { mishaps["found \(finding.kind)", default: 0] += 1 }
         note("opened: \(report.findings.map(\.description).joined(separator: "; "))")
+        if !files.forgotten.isEmpty {
+            lostPower = true
+            hasDied = true
+            if report.isDamaged { return try checkWhatForgettingLeft() }
+            files.forgotten = []
+        }
         if report.isDamaged {
             // What could not be read may be read another time: nothing is to be lost by that.
             try check(
@@ -98,10 +108,11 @@ extension VolumeSimulation {
 
     /// Ends the machine or the process, as drawn or as the history has it. Returns whether power was lost.
     private func end(powerProbability: Double, _ place: String) -> Bool {
-        let power = history.map { $0.end.isPowerLoss } ?? random.chance(powerProbability)
+        let chosen = lastEnd.map { .powerLoss(keeping: $0.keeping) } ?? history?.end
+        let power = chosen.map { $0.isPowerLoss } ?? random.chance(powerProbability)
         note("\(power ? "POWER LOSS" : "PROCESS DEATH") \(place)")
         mishaps[power ? "power losses" : "process deaths", default: 0] += 1
-        if case .powerLoss(let keeping)? = history?.end {
+        if case .powerLoss(let keeping)? = chosen {
             unsyncedCount = files.powerLoss(keeping: keeping)
         } else {
             power ? files.powerLoss() : files.processDeath()
@@ -174,6 +185,7 @@ extension VolumeSimulation {
         try checkDisk()
         try checkAll()
         try closeAndOpen()
+        if isLostToReads { return }
         try appendEverywhere()
         try closeAndOpen()
     }
@@ -194,7 +206,7 @@ extension VolumeSimulation {
         var rounds = 0
         // What comes by the clock alone has no end: measurements, and compactions that find no room.
         var idle = 0
-        while !isDone(), idle < 30 {
+        while !isDone(), idle < (history == nil ? 30 : 10) {
             rounds += 1
             if rounds == 400 {
                 note("healed")

@@ -30,6 +30,26 @@ extension VolumeSimulation {
         partitions[index].knownEnd = range.upperBound
     }
 
+    /// Pages that were dropped are damage to an opening in the same boot: it says so, and what was durable is
+    /// there.
+    func checkWhatForgettingLeft() throws(SimulationViolation) {
+        heal()
+        isLostToReads = true
+        for index in partitions.indices where topics[partitions[index].topic].phase == .alive {
+            guard let number = number(index) else { continue }
+            let (range, found, _) = readLog(number)
+            let records = Dictionary(found.map { ($0.offset, $0.record) }) { first, _ in first }
+            for (offset, entry) in partitions[index].entries
+            where offset >= range.lowerBound && entry.safety == .durable
+                && !topics[partitions[index].topic].hadCompaction
+            {
+                try check(
+                    records[offset] == entry.record, 1,
+                    "partition \(index) was durable to \(offset), which a failed sync has taken")
+            }
+        }
+    }
+
     private func checkWhole(_ group: [Int], _ present: Set<Int>) throws(SimulationViolation) {
         guard group.contains(where: present.contains) else { return }
         for id in group where !present.contains(id) && !isMaybeDeleted(id) {

@@ -5,7 +5,8 @@ internal import SluiceLog
 /// The kinds of steps; how often each is taken differs from run to run.
 enum Step: Int, CaseIterable {
     case submit, submitAtomic, take, run, finish, look
-    case wait, retain, relieve, drop, compact, moveFloor, deleteRecords, createTopic, configureTopic,
+    case wait, jumpClock, retain, relieve, drop, compact, moveFloor, deleteRecords, createTopic,
+        configureTopic,
         addPartitions,
         deleteTopic
     case close, die, armCrash
@@ -18,7 +19,7 @@ enum Step: Int, CaseIterable {
         case .look, .wait: 3
         case .compact: 3
         case .retain, .relieve, .drop, .deleteRecords, .configureTopic: 2
-        case .createTopic, .addPartitions, .deleteTopic, .moveFloor: 1
+        case .createTopic, .addPartitions, .deleteTopic, .moveFloor, .jumpClock: 1
         case .close, .die, .armCrash: 2
         }
     }
@@ -43,6 +44,11 @@ extension VolumeSimulation {
         case .finish: if !jobs.isEmpty { try finishJob(random.below(jobs.count)) }
         case .look: try checkAll()
         case .wait: clock.advance(by: .milliseconds(random.pick([1, 20, 60, 200, 1500])))
+        case .jumpClock:
+            let hours = random.pick([1, 24 * 30, 24 * 365 * 20])
+            let jump = Duration.seconds(3600 * hours * random.pick([-1, 1]))
+            note("the wall clock jumps by \(jump)")
+            clock.jumpWallClock(by: jump)
         case .retain:
             guard topics.contains(where: { $0.phase == .alive && ($0.hadRetention || $0.hadCompaction) })
             else { return }
@@ -81,7 +87,10 @@ extension VolumeSimulation {
 
     private func drawPartition() -> Int? {
         let usable = partitions.indices.filter { topics[partitions[$0].topic].phase == .alive }
-        return usable.isEmpty ? nil : random.pick(usable)
+        guard !usable.isEmpty else { return nil }
+        guard isSkewed else { return random.pick(usable) }
+        if random.chance(0.05) || !usable.contains(favourite) { favourite = random.pick(usable) }
+        return random.chance(0.9) ? favourite : random.pick(usable)
     }
 
     // MARK: Appends
@@ -218,6 +227,7 @@ extension VolumeSimulation {
             assert(fits)
         }
         let sealed = builder.seal(random.chance(0.2) ? .lz4 : .none, with: &codecs)
+        largestBatch = max(largestBatch, Int64(sealed.bytes.count))
         return PreparedBatch(
             bytes: ByteSlice(sealed.bytes), recordCount: sealed.recordCount,
             maxTimestamp: sealed.maxTimestamp,

@@ -22,7 +22,11 @@
 //  there is a later one, or was a tombstone. (14) The files, those that are open without a name included,
 //  take no more of the disk than the budget, nor than the volume has counted; what nobody waits for is not
 //  held. A store that is full can be drained, and takes appends then. (15) The scrub finds no damage where
-//  there is none.
+//  there is none. (16) What an opening would read again of a partition is no more than the window, or one
+//  batch.
+//
+// Where a failed sync has dropped pages, what was acknowledged as written may be lost, as in a power cut, and
+// an opening may report damage; the run ends there when all that was acknowledged as durable can be read.
 
 internal import SluiceLog
 
@@ -114,8 +118,18 @@ public final class VolumeSimulation {
     /// How many jobs of each lane may be out.
     var mostOut = (append: 1, background: 1)
     var weights: [Int] = []
+    /// Whether most is appended to one partition, for a while, and which that is.
+    var isSkewed = false
+    var favourite = 0
     /// What is to be done, where that is not drawn.
     var history: VolumeHistory?
+    /// Whether an opening found what a failed sync has dropped, and reported it: the run is over.
+    var isLostToReads = false
+    /// Bytes of the largest batch.
+    var largestBatch: Int64 = 0
+    /// How the next opening of a history ends, and how the last one did.
+    var endToCome: VolumeHistory.SecondEnd?
+    var lastEnd: VolumeHistory.SecondEnd?
     /// Whether somebody has made indexes anew behind the volume's back.
     var hasRebuiltIndexes = false
     /// The tests that run it.
@@ -154,14 +168,15 @@ public final class VolumeSimulation {
     public func run() throws(SimulationViolation) -> SimulationOutcome {
         try open()
         for _ in 0..<random.within(1...3) { try createTopic() }
-        let steps = random.pick([60, 120, 200])
-        while step < steps {
+        let steps = random.chance(0.1) ? 600 : random.pick([60, 120, 200])
+        while step < steps, !isLostToReads {
             step += 1
             try act()
             if files.hasCrashed { try crash() }
             try checkDisk()
+            try checkWindow()
         }
-        try finish()
+        if !isLostToReads { try finish() }
         mishaps.merge(files.faultCounts.map { ("fault \($0)", $1) }) { $0 + $1 }
         return SimulationOutcome(
             traceHash: hash, steps: step, batches: submissions.count, openings: openings,
@@ -170,7 +185,7 @@ public final class VolumeSimulation {
     }
 
     private func drawMachine() {
-        configuration.journalBytes = random.pick([16, 32, 64]) << 10
+        configuration.journalBytes = random.pick([8, 16, 32, 64]) << 10
         configuration.directBytes = random.pick([512, 2048, 1 << 20])
         configuration.windowBytes = Int64(random.pick([1024, 4096, 16384, 1 << 20]))
         configuration.openFiles = random.pick([2, 3, 8, 64])
@@ -185,6 +200,7 @@ public final class VolumeSimulation {
         configuration.ceilingStep = Int64(random.pick([2, 16, 1000]))
         if random.chance(0.5) {
             policy = .drawn(from: &random)
+            policy.failedSyncForgets = random.chance(0.3)
             if random.chance(0.3) { policy.capacityBytes = Int64(random.within(64...256)) << 10 }
         } else {
             policy.fileSyncKeepsName = random.chance(0.25)
@@ -193,8 +209,21 @@ public final class VolumeSimulation {
         mostOut = (random.within(1...4), random.within(1...3))
         weights = Step.allCases.map { $0.weight * random.pick([0, 1, 1, 2, 4]) }
         drawBudget()
+        isSkewed = random.chance(0.3)
+        if random.chance(0.1) { drawLaps() }
         weights[Step.submit.rawValue] += 10
         weights[Step.run.rawValue] += 10
+    }
+
+    /// A machine on which the journal goes round and round while partitions wait for their syncs.
+    private func drawLaps() {
+        isSkewed = true
+        configuration.journalBytes = 8 << 10
+        configuration.directBytes = 1 << 20
+        configuration.windowBytes = Int64(random.pick([4096, 8192, 16384]))
+        mostOut = (random.within(2...4), random.within(2...3))
+        weights = Step.allCases.map { [.submit, .take, .run, .finish].contains($0) ? $0.weight : 0 }
+        weights[Step.armCrash.rawValue] = 1
     }
 
     /// Writes down what is done, for the report and for the hash.

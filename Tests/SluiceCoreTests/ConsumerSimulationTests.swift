@@ -13,7 +13,7 @@ import Testing
         #if DEBUG
         let usual: UInt64 = 200
         #else
-        let usual: UInt64 = 2_000
+        let usual: UInt64 = 1_000
         #endif
         return environment["SLUICE_SEEDS"].flatMap(UInt64.init) ?? usual
     }

@@ -78,8 +78,8 @@ extension GroupSimulation {
                 consumers[id]?.answers.append(effect)
             }
         case .committed(let ticket, let result):
-            if staleTickets.remove(ticket) != nil, case .success = result {
-                throw broken("a commit of an earlier generation was taken")
+            if refusedTickets.remove(ticket) != nil, case .success = result {
+                throw broken("a commit of an earlier generation, or of one without assignments, was taken")
             }
             if let id = commitTickets.removeValue(forKey: ticket) {
                 consumers[id]?.commitsInFlight -= 1

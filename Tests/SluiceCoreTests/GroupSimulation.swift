@@ -4,7 +4,8 @@
 // exceed their time; answers come late; stores finish in any order, or fail; the store is closed hard and
 // its offsets topic read again. What holds after every step: (1) no partition has two owners; (2) a
 // committed offset never goes back, and none of a deleted topic is there when another has its name; (3) what
-// is visible is what was reported durable; (4) a commit of another generation is refused. After a quiet time
+// is visible is what was reported durable; (4) a commit of another generation is refused, and
+// one of a generation that has no assignments yet. After a quiet time
 // every partition of a subscribed topic has one owner, and the loads are even.
 
 import SluiceCore
@@ -54,7 +55,7 @@ final class GroupSimulation {
     var deletions: [UInt64: String] = [:]
     /// Whose commit a ticket is.
     var commitTickets: [UInt64: Int] = [:]
-    var staleTickets: Set<UInt64> = []
+    var refusedTickets: Set<UInt64> = []
     var log: [(record: GroupRecord, offset: Int64, isReported: Bool)] = []
     var logEnd: Int64 = 0
     var inFlight: [InFlight] = []
@@ -244,6 +245,9 @@ final class GroupSimulation {
     }
 
     func commit(_ consumer: Consumer, _ offsets: [OffsetToCommit], generation: Int32? = nil) {
+        // Nobody owns anything before the assignments are there.
+        let state = coordinator.describe(Self.groupID)?.state
+        if state == .completingRebalance { refusedTickets.insert(lastTicket) }
         coordinator.commit(
             CommitRequest(
                 groupID: Self.groupID, generation: generation ?? consumer.member.generation,
@@ -256,7 +260,7 @@ final class GroupSimulation {
             let current = coordinator.describe(Self.groupID)?.generation, current > 0
         else { return }
         lastTicket += 1
-        staleTickets.insert(lastTicket)
+        refusedTickets.insert(lastTicket)
         commit(consumer, [OffsetToCommit(partition, offset: 1_000_000)], generation: current - 1)
     }
 

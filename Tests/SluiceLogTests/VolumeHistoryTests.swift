@@ -97,6 +97,60 @@ import Musl
         #expect(counts.crashes > 40)
     }
 
+    private static let isLong = environment["SLUICE_HISTORY_LENGTH"] != nil
+
+    /// What an opening has most to do after. With SLUICE_HISTORY_LENGTH all that there is, and of what the
+    /// opening has not synced every part; without, nothing and all.
+    private static let endedTwice: [[HistoryStep]] = {
+        let few: [[HistoryStep]] = [
+            [.appendWritten], [.appendDirect], [.appendAtomic], [.appendKeys, .compact], [.deleteTopic],
+            [.end],
+        ]
+        guard isLong else { return usualLength > 1 ? few : [] }
+        return few + HistoryStep.allCases.map { [$0] } + HistoryStep.allCases.map { [.append, $0] }
+    }()
+
+    @Test(.enabled(if: environment["SLUICE_HISTORY"] == nil), arguments: endedTwice)
+    func `an opening that is cut off, at whatever call, takes nothing from the next`(steps: [HistoryStep]) {
+        var (histories, failures, calls) = (0, 0, 0)
+        while failures < 3 {
+            var history = VolumeHistory(steps, crashAfterCalls: calls)
+            histories += 1
+            guard let outcome = run(history) else { return }
+            guard outcome.hasCrashed || steps.last == .end else { break }
+            for end in [VolumeHistory.End.processDeath, .powerLoss(keeping: 0)] {
+                history.end = end
+                histories += endAgain(history, failures: &failures)
+            }
+            guard outcome.hasCrashed else { break }
+            calls += 1
+        }
+        print("\(steps.map(\.rawValue).joined(separator: ",")): \(histories) histories, ended twice")
+        #expect(histories > 100)
+    }
+
+    /// A history whose end is followed by another one at each call of the opening. Returns how many.
+    private func endAgain(_ history: VolumeHistory, failures: inout Int) -> Int {
+        var history = history
+        var histories = 0
+        for calls in 0... where failures < 3 {
+            history.again = .init(afterCalls: calls, keeping: 0)
+            histories += 1
+            guard let outcome = run(history) else {
+                failures += 1
+                return histories
+            }
+            guard outcome.hasCrashedAgain else { return histories }
+            let all = VolumeHistory.subsets(of: outcome.unsyncedCount)
+            for bits in Self.isLong ? all : [.max] where bits != 0 && failures < 3 {
+                history.again = .init(afterCalls: calls, keeping: bits)
+                histories += 1
+                if run(history) == nil { failures += 1 }
+            }
+        }
+        return histories
+    }
+
     @Test(.enabled(if: environment["SLUICE_HISTORY"] != nil))
     func `the history that was asked for`() throws {
         let history = try #require(Self.environment["SLUICE_HISTORY"].flatMap(VolumeHistory.init))
@@ -106,14 +160,19 @@ import Musl
 
     @Test func `a history is read from its text`() {
         let fault = Fault(.sync, errno: EIO, .call(7), isPermanent: true)
+        var ended = VolumeHistory([.append], crashAfterCalls: 1)
+        ended.again = .init(afterCalls: 4, keeping: 3)
         for history in [
             VolumeHistory([.append]), VolumeHistory([.append, .close], crashAfterCalls: 3),
             VolumeHistory([.end], crashAfterCalls: 0, end: .powerLoss(keeping: .max)),
-            VolumeHistory([.compact], fault: fault),
+            VolumeHistory([.compact], fault: fault), ended,
         ] {
             #expect(VolumeHistory("\(history)") == history)
         }
-        for text in ["", "append,appendd", "append crash", "append crash=x", "append fault=fsync:5:1"] {
+        for text in [
+            "", "append,appendd", "append crash", "append crash=x", "append fault=fsync:5:1",
+            "append again=3",
+        ] {
             #expect(VolumeHistory(text) == nil)
         }
     }

@@ -13,7 +13,7 @@ import Testing
         #if DEBUG
         let usual: UInt64 = 300
         #else
-        let usual: UInt64 = 7_500
+        let usual: UInt64 = 5_000
         #endif
         return environment["SLUICE_SEEDS"].flatMap(UInt64.init) ?? usual
     }
@@ -52,7 +52,7 @@ import Testing
         }
         printFigures(figures)
         // A simulation that draws too little proves nothing.
-        guard Self.seeds >= 7_000 else { return }
+        guard Self.seeds >= 5_000 else { return }
         let kinds = Self.kinds + (Self.seeds >= 500_000 ? Self.rareKinds : [])
         for kind in kinds { #expect(figures[kind] ?? 0 > 0, "\(kind) never happened") }
     }

@@ -26,8 +26,18 @@ extension Volume {
         }
         lines.append(
             "  manifest: \(manifest.queue.count) queued, points of \(manifest.pendingPoints.sorted())")
+        lines.append(
+            "  compaction: of \(compaction.map { "\($0.number)" } ?? "none"), in line "
+                + "\(Self.words(compactReady)), out \(isCompactOut), swap \(isSwapOut), at \(compactAt), again "
+                + "\(compactRetryAt.map { "\($0)" } ?? "never"); \(removals.count) removals")
         lines.append("  \(closing), \(failure.map { "failed: \($0.operation) of \($0.path)" } ?? "healthy")")
         return lines.joined(separator: "\n")
+    }
+
+    /// Bytes of a partition that are written and that neither its recovery point nor the journal vouches for:
+    /// what recovery has to judge by their checksums alone. nil where there is no such partition.
+    package func uncoveredBytes(_ number: Int) -> Int64? {
+        partitions[number].map { max(0, $0.active.size - max($0.recorded.position, $0.proven)) }
     }
 
     private static func words(_ queue: RingQueue<Int>) -> String {

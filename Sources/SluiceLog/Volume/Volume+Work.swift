@@ -62,8 +62,8 @@ extension Volume {
     /// Whether a commit is out.
     public var isCommitUnderWay: Bool { isCommitOut }
 
-    /// Whether a pass over a partition has begun and not ended.
-    package var isCompactionUnderWay: Bool { compaction != nil }
+    /// Whether a pass over a partition has begun and not ended, or one is in line.
+    package var isCompactionUnderWay: Bool { compaction != nil || !compactReady.isEmpty }
 
     /// Whether a write can be taken, as far as is known.
     public var hasReadyWrites: Bool { !writeReady.isEmpty }
