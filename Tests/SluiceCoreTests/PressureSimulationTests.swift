@@ -1,6 +1,6 @@
 // Back pressure on a virtual clock: what producers, groups and the disk get from the controller that ships.
 //
-// SLUICE_SEEDS says how many random traces, SLUICE_SEED which one. Optimised: 40; in debug: 4.
+// SLUICE_SEEDS says how many random traces, SLUICE_SEED which one. Optimised: 24; in debug: 4.
 
 import Foundation
 import SluiceTesting
@@ -26,7 +26,7 @@ import Testing
 
     static var seeds: ClosedRange<UInt64> {
         if let seed = environment["SLUICE_SEED"].flatMap(UInt64.init) { return seed...seed }
-        let usual: UInt64 = isOptimised ? 40 : 4
+        let usual: UInt64 = isOptimised ? 24 : 4
         return 1...(environment["SLUICE_SEEDS"].flatMap(UInt64.init) ?? usual)
     }
 
