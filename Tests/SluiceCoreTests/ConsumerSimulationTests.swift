@@ -36,7 +36,8 @@ import Testing
             print(ConsumerEvent.allCases.map { "\($0) \(events[$0] ?? 0)" }.joined(separator: ", "))
         }
         // A simulation that draws too little proves nothing; the rarest are in one seed of two hundred.
-        guard Self.seeds >= 1_000 else { return }
+        // The usual seeds must meet every kind; of others a thousand may miss one that is rare.
+        guard Self.seeds >= 1_000, Self.environment["SLUICE_FIRST_SEED"] == nil else { return }
         for event in ConsumerEvent.allCases { #expect(events[event] ?? 0 > 0, "\(event) never happened") }
     }
 
