@@ -141,8 +141,12 @@ extension VolumeSimulation {
 
     /// Whether a failed sync has dropped something of a partition: readers are refused that, or see less.
     private func isForgotten(_ index: Int) -> Bool {
-        let directory = "/topics/\(topics[partitions[index].topic].name)-\(partitions[index].number)/"
-        return files.forgotten.contains { $0.contains(directory) }
+        let directory = "\(Self.root)/topics/\(directoryName(index))/"
+        return files.forgotten.contains { $0.hasPrefix(directory) }
+    }
+
+    private func directoryName(_ index: Int) -> String {
+        "\(topics[partitions[index].topic].name)-\(partitions[index].number)"
     }
 
     /// What an opening would have to read again is bounded.
@@ -333,9 +337,8 @@ extension VolumeSimulation {
             // What is left of a deleted topic is nobody's, and what cannot be cut back waits for the next
             // opening.
             let isSound = partitions.indices.contains {
-                let partition = partitions[$0]
-                return !partition.isStopped && !isForgotten($0) && topics[partition.topic].phase == .alive
-                    && entry.name == "\(topics[partition.topic].name)-\(partition.number)"
+                !partitions[$0].isStopped && !isForgotten($0)
+                    && topics[partitions[$0].topic].phase == .alive && entry.name == directoryName($0)
             }
             guard isSound else { continue }
             for file in (try? files.list(directory)) ?? [] where file.name.hasSuffix(".log") {

@@ -43,7 +43,7 @@ struct TailPlanner {
             let head = try scanner.bytes(at: position, count: BatchLayout.headerBytes)
         else { return true }
         let length = head.bytes.bigEndian(Int32.self, at: BatchLayout.batchLength)
-        return Int64(BatchLayout.partitionLeaderEpoch) + Int64(length) > left
+        return Int64(BatchLayout.lengthPrefix) + Int64(length) > left
     }
 
     /// Takes valid batches, the journal's first, until there is none; returns why it ended.
