@@ -18,7 +18,7 @@ extension ConsumerSimulation {
         try make(Self.input, partitionCount, inputSettings)
         offsets.isCompacted = true
         offsets.isDeleted = false
-        offsets.segmentBytes = Int64(random.pick([300, 600, 2000]))
+        offsets.segmentBytes = Int64(random.pick(isPressured ? [4000, 16_000] : [300, 600, 2000]))
         offsets.minDirtyRatio = random.pick([0.01, 0.5])
         offsets.deleteRetentionMilliseconds = Int64(random.pick([0, 1000]))
         try make(Self.offsets, 1, offsets)
@@ -112,6 +112,7 @@ extension ConsumerSimulation {
         for _ in openSeeks { count(.openSeek) }
         created = []
         effects = []
+        beginPressure()
         coordinator = GroupCoordinator(seed: random.next())
         guard outcome.openings > 1 else { return coordinator.finishLoading(now: clock.now) }
         for record in try read(number(Self.offsets, 0), from: 0, atMost: .max) {
@@ -151,7 +152,7 @@ extension ConsumerSimulation {
             rounds += 1
             if rounds == 400 { files.policy = .none }
             try check(rounds < 10_000, 8, "the store does not close")
-            if try !work(1), !isClosedTold { pass(milliseconds: 100) }
+            if try !work(1), !isClosedTold { try pass(milliseconds: 100) }
         }
         if files.hasCrashed { return try crash() }
         try check(produced.isEmpty && writes.isEmpty, 8, "a close left something without an answer")
@@ -173,21 +174,24 @@ extension ConsumerSimulation {
         files.crashAfterCalls = nil
         try closeAndOpen()
         try completeCatalogue()
-        for partition in live { produce(to: partition) }
+        var toCome = Array(live)
         while consumers.count < 2 { startConsumer() }
         var rounds = 0
-        while try !isQuiet() {
+        while try !isQuiet(toCome) {
             rounds += 1
             step += 1
             try check(rounds < 3_000, 8, "the group does not come to the end: \(visible()) of \(ends())")
+            if let partition = toCome.last, try produce(to: partition) { toCome.removeLast() }
             try work(20)
-            if rounds % 4 == 0 { pass(milliseconds: 200) }
+            if rounds % 4 == 0 { try pass(milliseconds: 200) }
+            if isPressured, rounds % 40 == 0 { compact() }
             for id in consumers.keys.sorted() {
                 try turn(id)
             }
             for id in held.keys.sorted() { submit(id) }
             tellFloors()
             try check()
+            try checkDisk()
         }
         for partition in live {
             let known = partitions[partition]
@@ -200,8 +204,10 @@ extension ConsumerSimulation {
 
     private func ends() -> [Int64] { live.map { partitions[$0].end } }
 
-    private func isQuiet() throws(SimulationViolation) -> Bool {
-        guard produced.isEmpty, commits.isEmpty, writes.isEmpty, held.isEmpty else { return false }
+    private func isQuiet(_ toCome: [Int]) throws(SimulationViolation) -> Bool {
+        guard toCome.isEmpty, produced.isEmpty, commits.isEmpty, writes.isEmpty, held.isEmpty else {
+            return false
+        }
         let offsets = visible()
         return live.allSatisfy { offsets[$0] ?? 0 == partitions[$0].end }
     }

@@ -29,7 +29,7 @@ extension ConsumerSimulation {
         let ids = consumers.keys.sorted()
         let id = ids.isEmpty ? 0 : random.pick(ids)
         switch drawStep() {
-        case .produce: produce(to: random.pick(Array(live)))
+        case .produce: try produce(to: random.pick(Array(live)))
         case .take: take(random.chance(0.6) ? .append : .background)
         case .run: if !jobs.isEmpty { runJob(random.below(jobs.count)) }
         case .finish: if !jobs.isEmpty { finishJob(random.below(jobs.count)) }
@@ -42,8 +42,8 @@ extension ConsumerSimulation {
         case .commit: commit(id)
         case .revoked: finishRevoking(id)
         case .retry: retry(id)
-        case .wait: pass(milliseconds: random.pick([1, 60, 200, 1500]))
-        case .waitLong: pass(milliseconds: 11_000)
+        case .wait: try pass(milliseconds: random.pick([1, 60, 200, 1500]))
+        case .waitLong: try pass(milliseconds: 11_000)
         case .floors: tellFloors()
         case .retain:
             note("retention")
@@ -81,12 +81,27 @@ extension ConsumerSimulation {
 
     // MARK: Producers
 
-    func produce(to partition: Int) {
+    /// False when its producer has to ask again.
+    @discardableResult
+    func produce(to partition: Int) throws(SimulationViolation) -> Bool {
+        var admission: (gate: UInt32, paid: Double)?
+        if isPressured {
+            admission = try askGate()
+            if admission == nil { return false }
+        }
         lastNumber += 1
         let values = (0..<random.within(1...4)).map { lastNumber << 8 | UInt64($0) }
+        let padding = random.pick(isPressured ? [100, 2000, 8000] : [0, 20, 100])
+        var batch = batch(values, of: 1, number: lastNumber, padding: padding)
+        let hasRoom = admission == nil ? true : try reserve(&batch)
+        if let admission {
+            gates.settle(
+                admission.gate, paid: admission.paid, bytes: hasRoom ? batch.bytes.count : 0,
+                now: clock.now.monotonicNanoseconds)
+        }
+        guard hasRoom else { return false }
         note("produce \(lastNumber) to \(partition): \(values.count) records")
         produced[lastNumber] = (partition, values)
-        let batch = batch(values, of: 1, number: lastNumber, padding: random.pick([0, 20, 100]))
         let target = number(partition)
         do throws(LogError) {
             try store?.volume.submit(batch, to: target, .durable)
@@ -94,6 +109,7 @@ extension ConsumerSimulation {
             note("refused: \(error)")
             produced[lastNumber] = nil
         }
+        return true
     }
 
     /// Records that say which they are, and which batch brought them.
@@ -124,7 +140,9 @@ extension ConsumerSimulation {
             }
             assert(fits)
         }
-        return seal(of: producer, number)
+        var batch = seal(of: producer, number)
+        batch.isExempt = true
+        return batch
     }
 
     private func seal(of producer: UInt32, _ number: UInt64) -> PreparedBatch {
@@ -136,10 +154,11 @@ extension ConsumerSimulation {
 
     // MARK: Upkeep
 
-    func pass(milliseconds: Int64) {
+    func pass(milliseconds: Int64) throws(SimulationViolation) {
         note("wait \(milliseconds)")
         clock.advance(by: .milliseconds(milliseconds))
         coordinator.advance(to: clock.now)
+        try lookIfDue()
     }
 
     func tellFloors() {

@@ -147,7 +147,7 @@ extension ConsumerSimulation {
             rounds += 1
             try check(rounds < 1_000, 8, "the topic is not made anew: \(catalogue)")
             if case .free = catalogue { try makeTopic() }
-            if try !work(20) { pass(milliseconds: 200) }
+            if try !work(20) { try pass(milliseconds: 200) }
             try carry()
         }
     }

@@ -6,9 +6,10 @@
 //   and exceed their time; static ones come back, before their time is over or after it, and take the place
 //   of another of their name; members offer different assignors; the group is sought, empty or not; the dead
 //   go on to commit; consumed floors are told, retention and compaction run; `in` is deleted, and made
-//   anew; time passes; the store is closed; the process dies or the power goes, also within a job and within
-//   a recovery; calls fail by a drawn `FaultPolicy`. After each opening the coordinator is loaded from what
-//   `__consumer_offsets` holds. A run ends on a machine that is whole, with members that read on until
+//   anew; time passes; on a small disk producers have gates, and looks of the controller make room; the store
+//   is closed; the process dies or the power goes, also within a job and within a recovery; calls fail by a
+//   drawn `FaultPolicy`. After each opening the coordinator is loaded from what `__consumer_offsets` holds. A
+//   run ends on a machine that is whole, with members that read on until
 //   nothing is left.
 //
 // The shell between them is the library's in small: a `store` effect is one batch of the offsets topic, told
@@ -28,7 +29,9 @@
 //  until then. (7) An offset never changes its record. (8) On a whole machine everything is answered, and the
 //  group reads to the end. (9) Of two of one instance id the one that began last stays; to come
 //  back after a removal is no beginning. Who was fenced or removed, or has left, commits nothing more. (10)
-//  A topic that is made anew is begun at its beginning: of the one before nothing stays committed.
+//  A topic that is made anew is begun at its beginning: of the one before nothing stays committed. (11) The
+//  files take no more than the budget, nor than is counted. (12) A producer is held up only while something
+//  is above its soft mark, and in the end each is let in.
 
 internal import SluiceCore
 internal import SluiceLog
@@ -79,6 +82,9 @@ public enum ConsumerEvent: String, CaseIterable, Sendable, Hashable {
     case eager, cooperative
     /// A member found nothing that all others offer as well.
     case inconsistent
+    /// A producer's gate held it up; the volume had no room for a batch; retention was asked for room;
+    /// members were asked to commit early; an opening found what the controller had learnt.
+    case heldUp, noRoom, relief, earlyCommit, pressureRestored
 }
 
 /// A run of the volume and a group on a simulated machine.
@@ -175,6 +181,16 @@ public final class ConsumerSimulation {
     let hasStaticMembers: Bool
     let isSought: Bool
     let isDeleted: Bool
+    /// The disk is small, and producers have gates.
+    let isPressured: Bool
+    var watched = TopicSettings()
+    var controller = PressureController()
+    var gates = ProducerGates()
+    var producers: [UInt32] = []
+    /// What the last look said, when the next is due, and when the last snapshot was kept.
+    var ruling: PressureOutput?
+    var looksAt: Int64?
+    var savedAt: Int64 = 0
 
     var coordinator: GroupCoordinator
     /// What the coordinator wants done, in order.
@@ -233,8 +249,10 @@ public final class ConsumerSimulation {
         random = SeededRandom(seed: seed)
         files = SimulatedFileSystem(seed: seed &* 3 &+ 1)
         coordinator = GroupCoordinator(seed: seed)
-        isAtomic = random.chance(0.5)
-        isKept = random.chance(0.5)
+        isPressured = random.chance(0.25)
+        // Results stay on the disk, and would fill it.
+        isAtomic = random.chance(0.5) && !isPressured
+        isKept = random.chance(0.5) || isPressured
         let mixed: [[Assignor]] = [
             Assignor.allCases, Assignor.allCases, [.range], [.cooperativeSticky, .range],
             [.roundRobin, .range],
@@ -267,6 +285,7 @@ public final class ConsumerSimulation {
             try carry()
             if files.hasCrashed { try crash() }
             try check()
+            try checkDisk()
         }
         try finish()
         outcome.steps = step
@@ -296,6 +315,7 @@ public final class ConsumerSimulation {
         for rare in [ConsumerStep.die, .armCrash, .reopen] where random.chance(0.3) {
             weights[rare.rawValue] = 0
         }
+        drawPressure()
     }
 
     /// Writes down what is done, for the report and for the hash.

@@ -187,6 +187,28 @@ import Musl
         try expectAfterPowerLoss(store, "r", ["first", long])
     }
 
+    @Test func `a topic can be deleted whose roll has had no room`() throws {
+        let store = try store { $0.directBytes = 1 << 20 }
+        try store.createTopic("r") { $0.segmentBytes = 200 }
+        try store.append(["first"], to: "r")
+        fill(store, "/r-0/")
+        _ = try store.submit([long], to: "r")
+        var job = store.take(.append) ?? store.take(.background)
+        while let other = job, !"\(other)".hasPrefix("roll") {
+            store.run(other)
+            job = store.take(.append) ?? store.take(.background)
+        }
+        let roll = try #require(job)
+        let request = store.nextNumber()
+        try store.opened!.volume.deleteTopic("r", request: request)
+        store.run(roll)
+        store.files.policy = .none
+        store.drive { store.requests[request] != nil }
+        #expect(store.requests[request]?.isSuccess == true)
+        try store.close()
+        #expect(store.closeResult?.isSuccess == true)
+    }
+
     /// Asks for a topic and waits for nothing.
     private func ask(_ store: TestStore) throws -> UInt64 {
         let id = UniqueID(using: &store.random)
@@ -363,4 +385,8 @@ import Musl
         #expect(try !store.report.wasClosed && !store.report.isDamaged)
         #expect(try store.read("t") == ["a"])
     }
+}
+
+extension Result {
+    fileprivate var isSuccess: Bool { if case .success = self { true } else { false } }
 }

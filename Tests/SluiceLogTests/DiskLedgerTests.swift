@@ -38,6 +38,8 @@ import Testing
         ledger.add((1 << 20) - reserve - 10)
         #expect(ledger.fits(10, .append))
         #expect(!ledger.fits(11, .append))
+        #expect(ledger.fits(10 + reserve / 4, .accepted))
+        #expect(!ledger.fits(11 + reserve / 4, .accepted))
         #expect(ledger.fits(10 + reserve / 2, .exempt))
         #expect(!ledger.fits(11 + reserve / 2, .exempt))
         ledger.reserve(10)

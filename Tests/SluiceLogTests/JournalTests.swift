@@ -1,5 +1,6 @@
-// The journal's bookkeeping: where frames go, and when a file may be used again.
+// The journal: where frames go, and when a file may be used again; in a store too.
 
+import SluiceTesting
 import Testing
 
 @testable import SluiceLog
@@ -78,5 +79,41 @@ import Testing
         ).encode(into: &writer)
         var reader = BinaryReader(writer.bytes[...])
         #expect(throws: MalformedRecord.self) { try JournalEntry(from: &reader) }
+    }
+
+    @Test func `the journal keeps what no sync has covered, however often it goes round`() throws {
+        let store = TestStore {
+            $0.journalBytes = 8 << 10
+            $0.directBytes = 1 << 20
+            $0.windowBytes = 4096
+        }
+        try store.open()
+        try store.createTopic("t")
+        try store.createTopic("u")
+        let large = String(repeating: "x", count: 1200)
+        #expect(try store.append([large], to: "t")?.offset == 0)
+        // When the first file is full its partitions are synced; that this was done is recorded late.
+        var record: IOJob?
+        for _ in 0..<6 {
+            let id = try store.submit([large], to: "u")
+            while let job = store.take(.append) ?? store.take(.background) ?? store.take(.append) {
+                if "\(job)".contains("point 0") { record = job } else { store.run(job) }
+            }
+            #expect(store.answers[id] != nil)
+        }
+        // Meanwhile something comes for the second file.
+        #expect(try store.append(["small"], to: "t")?.offset == 1)
+        store.run(try #require(record))
+        store.drive()
+        for _ in 0..<20 {
+            #expect(try store.append([large], to: "u")?.offset != nil)
+            store.drive()
+        }
+        #expect(store.done.count { $0.hasPrefix("commit") && $0.hasSuffix(" at 1:0") } > 1)
+        store.opened = nil
+        _ = store.files.powerLoss(keeping: 0)
+        try store.open()
+        #expect(try store.read("t") == [large, "small"])
+        #expect(try store.read("u").count == 26)
     }
 }

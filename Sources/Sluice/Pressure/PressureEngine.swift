@@ -224,11 +224,3 @@ struct WeakProducerCore: Sendable {
     /// It has no policy of its own.
     let followsTopic: Bool
 }
-
-/// A topic as the looks see it.
-struct WatchedTopic: Sendable {
-    var name: String
-    var settings: TopicSettings
-    /// The volume's numbers of its partitions.
-    var numbers: [Int]
-}

@@ -1,6 +1,6 @@
 // The budget of the disk, and what of it is taken: plain arithmetic.
 //
-//   0 ······· used ······· reserved ·· free ·· H − R ·· exempt ·· H − R/2 ·· manifest ·· H
+//   0 ···· used ···· reserved ·· free ·· H − R ·· blocks ·· H − 3R/4 ·· exempt ·· H − R/2 ·· manifest ·· H
 //
 // (1) `used` is never below what the store's files take: the growth that a job may bring is charged when the
 // job is taken, and given back when it has ended without it; what is removed counts until it is gone. (2)
@@ -9,7 +9,9 @@
 // the last part without asking: R follows the manifest's size, so that it can always be replaced and what may
 // go be recorded, and the number of partitions. (4) Nothing is latched: when there is room again, the next
 // question is answered with yes. (5) A batch is accepted to the byte and written in blocks: when so many
-// partitions begin a block that half of R is used up by it, one that was accepted is refused after all.
+// partitions begin a block that a quarter of R is used up by it, one that was accepted is refused after all.
+// A quarter stays for what is exempt whatever appends have done: without room for a commit nothing would ever
+// be freed.
 
 /// What of the disk is taken, and what may be.
 package struct DiskUse: Sendable, Hashable {
@@ -28,6 +30,8 @@ struct DiskLedger: Sendable {
     enum Claimant {
         /// Appends, and whatever can wait or be left out.
         case append
+        /// The blocks of what was accepted to the byte.
+        case accepted
         /// What a full store must still be able to write, so that it can be drained.
         case exempt
     }
@@ -66,7 +70,7 @@ struct DiskLedger: Sendable {
     var exemptReserve: Int64 {
         let wanted = max(
             floor, min(16 << 20, limit / 16), 4 * Self.blocks(manifestLimit + Self.blockBytes),
-            2 * Self.blockBytes * Int64(partitions))
+            4 * Self.blockBytes * Int64(partitions))
         return min(wanted, limit / 2)
     }
 
@@ -77,7 +81,12 @@ struct DiskLedger: Sendable {
 
     /// Whether so many bytes more would stay below what the claimant may use.
     func fits(_ bytes: Int64, _ claimant: Claimant) -> Bool {
-        let kept = claimant == .append ? exemptReserve : exemptReserve / 2
+        let kept =
+            switch claimant {
+            case .append: exemptReserve
+            case .accepted: exemptReserve / 4 * 3
+            case .exempt: exemptReserve / 2
+            }
         return bytes <= limit - kept - used - reserved
     }
 

@@ -216,6 +216,8 @@ extension Volume {
 
     /// What a partition may do again when a job of it has ended.
     mutating func settle(_ number: Int) {
+        // A roll that has failed is not made again.
+        if partitions[number]?.isLeaving == true { partitions[number]?.giveUpRoll() }
         continueLeaving(number)
         continueConfiguring(number)
         queueCommit(number)

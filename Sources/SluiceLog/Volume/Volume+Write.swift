@@ -61,7 +61,8 @@ extension Volume {
                 else { break }
             }
             let growth = DiskLedger.growth(partition.active.size, adding: Int64(bytes) + size)
-            guard disk.fits(directory + growth - Int64(bytes) - size, .exempt) else {
+            let claimant = batch.isExempt ? DiskLedger.Claimant.exempt : .accepted
+            guard disk.fits(directory + growth - Int64(bytes) - size, claimant) else {
                 if index == 0 { refuseHead(number) }
                 break
             }

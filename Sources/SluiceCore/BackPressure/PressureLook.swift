@@ -1,11 +1,40 @@
 // What a look reads from the volume, and how much of a topic goes to make room.
 
-import SluiceCore
-import SluiceLog
+package import SluiceLog
+
+/// A topic as the looks see it.
+package struct WatchedTopic: Sendable {
+    package var name: String
+    package var settings: TopicSettings
+    /// The volume's numbers of its partitions.
+    package var numbers: [Int]
+
+    package init(name: String, settings: TopicSettings, numbers: [Int]) {
+        self.name = name
+        self.settings = settings
+        self.numbers = numbers
+    }
+}
+
+/// A group that may slow the producers of a topic: where it is, by partition.
+package struct GatingGroup: Sendable {
+    package var name: String
+    package var committed: [Int: Int64] = [:]
+    /// What members in this process have returned for; nil when there are none.
+    package var processed: [Int: Int64]?
+    package var hasMembers = false
+    /// What it has committed cannot be read.
+    package var isStale = false
+
+    package init(name: String, isStale: Bool = false) {
+        self.name = name
+        self.isStale = isStale
+    }
+}
 
 extension Volume {
     /// What the controller is to know of the disk and of the topics.
-    borrowing func pressureInput(
+    package borrowing func pressureInput(
         _ topics: [WatchedTopic], _ gating: [String: [GatingGroup]], wall: Int64, now: Instant
     ) -> PressureInput {
         let use = diskUse
@@ -63,7 +92,7 @@ extension Volume {
     }
 
     /// Removes about so many bytes of a topic's oldest records, from each partition by its size.
-    mutating func drop(_ bytes: Int64, of topic: WatchedTopic, wall: Int64) {
+    package mutating func drop(_ bytes: Int64, of topic: WatchedTopic, wall: Int64) {
         let droppable: [Int64] = topic.numbers.map { diskState($0, wall: wall)?.droppableBytes ?? 0 }
         let all: Int64 = droppable.reduce(0) { $0 + $1 }
         guard all > 0 else { return }
@@ -72,15 +101,4 @@ extension Volume {
             _ = dropOldest(number, bytes: max(share, 1), wall: wall)
         }
     }
-}
-
-/// A group that may slow the producers of a topic: where it is, by partition.
-struct GatingGroup: Sendable {
-    var name: String
-    var committed: [Int: Int64] = [:]
-    /// What members in this process have returned for; nil when there are none.
-    var processed: [Int: Int64]?
-    var hasMembers = false
-    /// What it has committed cannot be read.
-    var isStale = false
 }
