@@ -25,7 +25,7 @@ public enum LogError: Error, Hashable, Sendable {
     case noRoom(usedBytes: Int64, limitBytes: Int64)
     case notADirectory(path: String)
     case notAStore(path: String, reason: String)
-    case newerFormat(path: String, version: Int)
+    case newerFormat(path: String, version: Int, features: [String])
     case locked(path: String, processID: Int32?)
     case closed
 }
@@ -50,7 +50,8 @@ extension LogError: CustomStringConvertible {
         case .noRoom(let used, let limit): "\(used) of \(limit) bytes of the disk are used"
         case .notADirectory(let path): "\(path) is not a directory"
         case .notAStore(let path, let reason): "\(path) is not a store: \(reason)"
-        case .newerFormat(let path, let version): "\(path) has format \(version)"
+        case .newerFormat(let path, let version, let features):
+            "\(path) has format \(version)\(features.isEmpty ? "" : " with \(features.joined(separator: ", "))")"
         case .locked(let path, let processID):
             "\(path) is locked by process \(processID.map(String.init) ?? "?")"
         case .closed: "the store is closed"

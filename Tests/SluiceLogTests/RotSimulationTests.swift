@@ -11,7 +11,7 @@ import Testing
         #if DEBUG
         let usual: UInt64 = 100
         #else
-        let usual: UInt64 = 2_000
+        let usual: UInt64 = 1_200
         #endif
         return environment["SLUICE_SEEDS"].flatMap(UInt64.init) ?? usual
     }

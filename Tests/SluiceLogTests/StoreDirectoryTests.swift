@@ -43,14 +43,20 @@ import Testing
         #expect(store.files.contents(store.log("t"))?.isEmpty == false)
     }
 
-    @Test(arguments: ["version=2\nstore.id=AAAAAAAAAAAAAAAAAAAAAA\n", "version=1\nincompat=tiers\n"])
-    func `a newer format is refused`(meta: String) throws {
+    @Test(
+        arguments: [
+            ("version=2\nstore.id=AAAAAAAAAAAAAAAAAAAAAA\n", 2, []),
+            ("version=1\nincompat=tiers,zoned\nro-compat=x\n", 1, ["tiers", "zoned", "x"]),
+        ] as [(String, Int, [String])])
+    func `a newer format is refused`(meta: String, version: Int, features: [String]) throws {
         let store = TestStore()
         try store.open()
         try store.close()
         try store.files.remove("/store/meta.properties")
         try store.files.put(Array(meta.utf8), to: "/store/meta.properties")
-        #expect(throws: LogError.newerFormat(path: "/store", version: 2)) { try store.open() }
+        #expect(throws: LogError.newerFormat(path: "/store", version: version, features: features)) {
+            try store.open()
+        }
     }
 
     @Test(arguments: [("compat", true, true), ("ro-compat", false, true), ("incompat", false, false)])
@@ -77,7 +83,9 @@ import Testing
             try store.append(["b"], to: "t")
             try store.close()
         } else {
-            #expect(throws: LogError.newerFormat(path: "/store", version: 2)) { try store.open() }
+            #expect(throws: LogError.newerFormat(path: "/store", version: 1, features: ["tiers"])) {
+                try store.open()
+            }
         }
         // Who does not know a flag does not take it away.
         #expect(store.files.contents(meta) == Array(flagged.utf8))

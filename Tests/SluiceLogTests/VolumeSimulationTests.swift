@@ -13,7 +13,7 @@ import Testing
         #if DEBUG
         let usual: UInt64 = 300
         #else
-        let usual: UInt64 = 5_000
+        let usual: UInt64 = 4_000
         #endif
         return environment["SLUICE_SEEDS"].flatMap(UInt64.init) ?? usual
     }

@@ -74,11 +74,12 @@ import Testing
         let newer = text.replacingOccurrences(of: "version=1", with: "version=2")
         #expect(newer != text)
         try directory.write(newer, to: "s/meta.properties")
-        #expect(await refusal(directory("s")) == .newerFormat(path: directory("s"), version: 2))
+        #expect(await refusal(directory("s")) == .newerFormat(path: directory("s"), version: 2, features: []))
         try directory.write(
             text.replacingOccurrences(of: "incompat=", with: "incompat=turbo"), to: "s/meta.properties")
-        let answer = await refusal(directory("s"))
-        guard case .newerFormat = answer else { return unexpected(answer) }
+        #expect(
+            await refusal(directory("s"))
+                == .newerFormat(path: directory("s"), version: 1, features: ["turbo"]))
         try directory.write(text, to: "s/meta.properties")
         #expect(await refusal(directory("s"), strict: true) == nil)
     }

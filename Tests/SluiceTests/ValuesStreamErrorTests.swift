@@ -53,7 +53,8 @@ import Testing
         ),
         (.locked(path: "/x", processID: 77), ["/x", "another process (77)"]),
         (.locked(path: "/x", processID: nil), ["another process."]),
-        (.newerFormat(path: "/x", version: 9), ["/x", "format 9", "later version"]),
+        (.newerFormat(path: "/x", version: 9, features: []), ["/x", "(format 9)", "later version"]),
+        (.newerFormat(path: "/x", version: 1, features: ["tiers"]), ["/x", "(format 1, with tiers)"]),
         (
             .corrupt(file: "/x/0.log", position: 4711, reason: "bad checksum"),
             ["/x/0.log", "4711", "bad checksum"]

@@ -142,10 +142,11 @@ extension StreamError: CustomStringConvertible {
             The store \(path) is open in another process\(process.map { " (\($0))" } ?? ""). One process \
             writes at a time: close it there first. The lock goes with the process, also when it is killed.
             """
-        case .newerFormat(let path, let version):
+        case .newerFormat(let path, let version, let features):
             """
-            The store \(path) was written by a later version of Sluice (format \(version)). Use that version \
-            or a later one. Nothing was changed.
+            The store \(path) was written by a later version of Sluice (format \(version)\
+            \(features.isEmpty ? "" : ", with \(features.joined(separator: ", "))")). Use that version or a \
+            later one. Nothing was changed.
             """
         case .corrupt(let file, let position, let reason):
             """

@@ -52,7 +52,8 @@ extension StreamError {
                     reason: .disk(usedBytes: used, limitBytes: limit)))
         case .notADirectory(let path): self = .notADirectory(path: path)
         case .notAStore(let path, let reason): self = .notAStore(path: path, reason: reason)
-        case .newerFormat(let path, let version): self = .newerFormat(path: path, version: version)
+        case .newerFormat(let path, let version, let features):
+            self = .newerFormat(path: path, version: version, features: features)
         case .locked(let path, let process): self = .locked(path: path, processID: process)
         case .closed: self = .closed
         }

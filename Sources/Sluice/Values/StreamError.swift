@@ -64,8 +64,9 @@ public enum StreamError: Error, Hashable, Sendable {
     case notAStore(path: String, reason: String)
     /// Another process has the store open; its id, when it is known.
     case locked(path: String, processID: Int32?)
-    /// A later version of Sluice wrote the store.
-    case newerFormat(path: String, version: Int)
+    /// A later version of Sluice wrote the store: in a later format, or with features that this version does
+    /// not know, by name.
+    case newerFormat(path: String, version: Int, features: [String])
     /// Bytes on disk are not what was written. `position` is in `file`, in bytes.
     case corrupt(file: String, position: Int64, reason: String)
     /// A call of the operating system failed. `errno` is the system's number.

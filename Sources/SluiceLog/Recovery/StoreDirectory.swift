@@ -203,10 +203,12 @@ package enum StoreDirectory {
         guard let version = properties["version"].flatMap({ Int($0) }) else {
             throw .notAStore(path: paths.root, reason: "its meta.properties names no version")
         }
-        guard version <= formatVersion, properties["incompat"] ?? "" == "",
-            !mayWrite || properties["ro-compat"] ?? "" == ""
-        else {
-            throw .newerFormat(path: paths.root, version: max(version, formatVersion + 1))
+        // This version knows no feature by name.
+        let features = (mayWrite ? ["incompat", "ro-compat"] : ["incompat"]).flatMap { kind in
+            (properties[kind] ?? "").split(separator: ",").map(String.init)
+        }
+        guard version <= formatVersion, features.isEmpty else {
+            throw .newerFormat(path: paths.root, version: version, features: features)
         }
         guard version == formatVersion, let id = properties["store.id"].flatMap({ UniqueID($0) }) else {
             throw .notAStore(path: paths.root, reason: "its meta.properties names no store.id of this format")

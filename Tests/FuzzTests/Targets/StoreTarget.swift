@@ -10,12 +10,10 @@
 // appended, and tells that something is lost.
 //
 // Exceptions, where the format leaves nothing to be found:
-// (a) No CRC covers a batch's base offset. A record at another offset must be told, as (3); an open store
-//     without the check of every byte serves it, and passes over what is between. (b) A batch that was copied
-//     whole, with a base offset that fits, is a batch.
-// (c) What is damaged in the journal, or lost from the manifest's end, is told only where something is
+// (a) A batch that was copied whole, with a base offset that fits, is a batch.
+// (b) What is damaged in the journal, or lost from the manifest's end, is told only where something is
 //     missing of what it stands for; both with the log at once may be silent.
-// (d) Of a `written` topic, what is behind the recovery point is in the log alone: its end may have been
+// (c) Of a `written` topic, what is behind the recovery point is in the log alone: its end may have been
 // another.
 
 @testable import SluiceLog
@@ -99,6 +97,9 @@ enum StoreTarget {
         let missing = Set(sample.kept(name)).subtracting(served)
         let moved = served.subtracting(appended)
         if missing.isEmpty, moved.isEmpty || damage.copies { return }
+        try require(
+            moved.isEmpty || damage.copies || !reading.errors.isEmpty || damage.isBeyondNotice,
+            "\(name) serves \(moved) at other offsets: \(damage)")
         let isTold = !reading.errors.isEmpty || !told.isEmpty
         try require(
             isTold || damage.isBeyondNotice,
