@@ -38,7 +38,8 @@ public struct SegmentView: Sendable {
     /// Why a batch is not the one that holds `offset`, or in a compacted segment the first behind it; nil
     /// when it is. A batch's own checksum does not cover its offsets.
     package func fault(of header: BatchHeader, at offset: Int64) -> String? {
-        if header.nextOffset > offset, generation > 0 || header.baseOffset <= offset { return nil }
+        let follows = generation > 0 ? header.nextOffset <= endOffset : header.baseOffset <= offset
+        if header.nextOffset > offset, follows { return nil }
         return "a batch has offsets \(header.baseOffset) to \(header.nextOffset - 1) where \(offset) is due"
     }
 }

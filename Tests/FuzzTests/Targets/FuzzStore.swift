@@ -203,6 +203,10 @@ final class FuzzStore {
                         fetched.bytes.buffer, start: fetched.bytes.start + place,
                         count: fetched.bytes.count - place)
                     guard let header = try? BatchHeader(rest.bytes) else { break }
+                    if let fault = view.fault(of: header, at: next) {
+                        let position = start + Int64(place)
+                        throw LogError.corrupt(file: view.paths.log, position: position, reason: fault)
+                    }
                     let stored = ByteSlice(rest.buffer, start: rest.start, count: header.totalBytes)
                     let batch = try reader.decode(stored, at: start + Int64(place), in: view, &context)
                     var cursor = batch.cursor(from: next)
