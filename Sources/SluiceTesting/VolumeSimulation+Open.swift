@@ -200,13 +200,19 @@ extension VolumeSimulation {
             requests.isEmpty, 9, "requests are not answered though nothing is left to be done: \(requests)")
     }
 
+    private var isAnybodyWaiting: Bool {
+        !requests.isEmpty || submissions.contains { $0.state == .pending }
+    }
+
     /// Runs jobs in a drawn order until `isDone`, or until nothing is left; heals the machine when it takes
     /// long.
     func drive(until isDone: () -> Bool) throws(SimulationViolation) {
         var rounds = 0
         // What comes by the clock alone has no end: measurements, and compactions that find no room.
         var idle = 0
-        while !isDone(), idle < (history == nil ? 30 : 10) {
+        let usual = history == nil ? 30 : 10
+        // Who waits for the clock may have to wait until a scrub of a byte a slice has gone its way.
+        while !isDone(), idle < usual || idle < 2_000 && isAnybodyWaiting {
             rounds += 1
             if rounds == 400 {
                 note("healed")
