@@ -1,6 +1,6 @@
 # What a checkout can do. Everything here may be run again: what is there already is not fetched, built or made twice.
 
-.PHONY: build demo test crash-test torture fuzz sanitize format lint clean
+.PHONY: build demo test crash-test torture fuzz sanitize bench-peers bench-plots format lint clean
 
 SWIFT_TOOL = --traits Tool
 
@@ -36,6 +36,14 @@ fuzz:
 sanitize:
 	Scripts/install-system-packages
 	Scripts/sanitize
+
+# Beside Redis Streams, SQLite, RocksDB and NATS, in turns; the table goes to Docs/Benchmarks.md.
+bench-peers: build
+	Scripts/bench-peers --write
+
+# The plots of Docs/Benchmarks.md, measured anew.
+bench-plots: build
+	Scripts/bench-plots
 
 format:
 	swift format --in-place --parallel --recursive Package.swift Sources Tests Fuzzing/Sources

@@ -22,6 +22,7 @@ let package = Package(
         .library(name: "Sluice", targets: ["Sluice"]),
         .library(name: "SluiceFoundation", targets: ["SluiceFoundation"]),
         .library(name: "SluiceTesting", targets: ["SluiceTesting"]),
+        .library(name: "CSluiceBench", targets: ["CSluiceBench"]),
         .executable(name: "sluice", targets: ["sluice-tool"]),
     ],
     traits: [
@@ -33,6 +34,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-metrics", from: "2.5.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.6.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
     ],
     targets: [
         .systemLibrary(name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"]), .brew(["lz4"])]),
@@ -43,6 +45,8 @@ let package = Package(
         .systemLibrary(
             name: "CSnappy", pkgConfig: "snappy", providers: [.apt(["libsnappy-dev"]), .brew(["snappy"])]),
         .target(name: "CSluiceSystem"),
+        // The loops that benchmarks compare with. Part of the tool and of Benchmarks, not of the library.
+        .target(name: "CSluiceBench", dependencies: ["CLZ4", "CISAL"]),
 
         .target(
             name: "SluiceLog",
@@ -68,6 +72,9 @@ let package = Package(
                 .product(
                     name: "ArgumentParser", package: "swift-argument-parser",
                     condition: .when(traits: ["Tool"])),
+                .product(
+                    name: "Histogram", package: "hdrhistogram-swift", condition: .when(traits: ["Tool"])),
+                .target(name: "CSluiceBench", condition: .when(traits: ["Tool"])),
             ],
             swiftSettings: settings),
 

@@ -3,7 +3,6 @@ import PackageDescription
 
 // Benchmarks stand beside the package, so that a user of the library does not resolve or build them.
 //
-//     swift run -c release --package-path Benchmarks limit [RECORDS] [DIRECTORY]
 //     swift run -c release --package-path Benchmarks churn DIRECTORY [SECONDS]
 //     Scripts/pressure-test
 
@@ -13,9 +12,6 @@ let package = Package(
     // By name: a nested package's parent would otherwise be called after the folder that it was cloned into.
     dependencies: [.package(name: "sluice", path: "..")],
     targets: [
-        .target(name: "CLimit", linkerSettings: [.linkedLibrary("lz4"), .linkedLibrary("isal")]),
-        .executableTarget(
-            name: "limit", dependencies: ["CLimit", .product(name: "Sluice", package: "sluice")]),
         .executableTarget(name: "churn", dependencies: [.product(name: "Sluice", package: "sluice")]),
         .executableTarget(name: "pressure", dependencies: [.product(name: "Sluice", package: "sluice")]),
     ]

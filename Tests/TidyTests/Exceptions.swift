@@ -25,6 +25,13 @@ enum Allowed {
                 "Logging",
             ])
         ),
+        (
+            "Sources/sluice-tool/Bench",
+            system.union([
+                "Sluice", "SluiceLog", "SluiceCore", "ArgumentParser", "Foundation", "Logging",
+                "CSluiceBench", "Histogram", "Synchronization",
+            ])
+        ),
     ]
     private static let system: Set = ["Glibc", "Musl", "Darwin"]
 
@@ -35,6 +42,8 @@ enum Allowed {
         "Sources/Sluice/Engine/Lock.swift", "Sources/Sluice/Engine/Thread.swift",
         // Where a record's parts are, in a batch that has been checked.
         "Sources/Sluice/Consuming/RecordFields.swift",
+        // What C and Swift append in turns lies in memory for both.
+        "Sources/sluice-tool/Bench/BenchWorkload.swift", "Sources/sluice-tool/Bench/BenchTail.swift",
     ]
 
     /// The targets without threads, locks, tasks, clocks and randomness of their own.

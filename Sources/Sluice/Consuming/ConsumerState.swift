@@ -169,15 +169,13 @@ struct ConsumerState: ~Copyable {
     /// Takes what was fetched, unless a seek has made it useless.
     mutating func took(_ batches: FetchedBatches?, _ index: Int, _ plan: FetchPlan, generation: Int) {
         guard generation == self.generation, let batches else { return }
+        partitions[index].fetched()
         fetched = (index, batches, plan.view, 0)
     }
 
     /// Goes to an offset of one partition.
     mutating func seek(_ index: Int, to offset: Int64) {
-        partitions[index].next = offset
-        partitions[index].place = nil
-        partitions[index].failure = nil
-        partitions[index].processed = nil
+        partitions[index].seek(to: offset)
         if fetched?.index == index { fetched = nil }
         if inHand?.index == index { inHand = nil }
         generation += 1

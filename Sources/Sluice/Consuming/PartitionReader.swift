@@ -14,6 +14,9 @@ struct PartitionReader {
     var next: Int64
     /// Where the segment with that base offset, as it was after so many compactions, is to be read on.
     var place: (baseOffset: Int64, generation: Int32, position: Int64)?
+    /// Bytes of the next fetch, if the consumer takes so many: after a seek few, so that the first record is
+    /// there soon, then more each time.
+    var fetchBytes = firstFetchBytes
     /// The offset at which a bounded reader ends.
     var end: Int64?
     /// One past the last record that the loop's body has ended with; nil before the first, and after a seek.
@@ -22,6 +25,20 @@ struct PartitionReader {
     /// Why it cannot be read on, until a seek or `resume`: its bytes are damaged or missing. Others are not
     /// affected.
     var failure: StreamError?
+
+    static let firstFetchBytes = 64 << 10
+
+    /// Takes note of a fetch.
+    mutating func fetched() { fetchBytes = min(fetchBytes * 4, 1 << 30) }
+
+    /// Goes to an offset.
+    mutating func seek(to offset: Int64) {
+        next = offset
+        place = nil
+        failure = nil
+        processed = nil
+        fetchBytes = Self.firstFetchBytes
+    }
 
     /// Whether a bounded reader has everything.
     var isDone: Bool { end.map { next >= $0 } ?? false }
@@ -43,7 +60,8 @@ struct PartitionReader {
             position = 0
         }
         return FetchPlan(
-            view: view, number: number, offset: next, position: position, topicPartition: topicPartition)
+            view: view, number: number, offset: next, position: position, bytes: fetchBytes,
+            topicPartition: topicPartition)
     }
 
     func translated(_ error: LogError) -> StreamError {
@@ -59,13 +77,15 @@ struct FetchPlan: Sendable {
     var offset: Int64
     /// nil: to be looked up first.
     var position: Int64?
+    /// As many at most; a larger batch is read whole.
+    var bytes: Int
     var topicPartition: TopicPartition
 
     /// Fetches, without waiting for the disk if it is not there; nil when it would have to wait.
     func fetchNoWait(_ reader: SegmentReader, maxBytes: Int) throws(StreamError) -> FetchedBatches? {
         guard let position else { return nil }
         do throws(LogError) {
-            switch try reader.fetchNoWait(view, from: position, maxBytes: maxBytes) {
+            switch try reader.fetchNoWait(view, from: position, maxBytes: min(maxBytes, bytes)) {
             case .batches(let batches): return batches
             case .wouldWait: return nil
             }
@@ -78,7 +98,7 @@ struct FetchPlan: Sendable {
     func fetch(_ reader: SegmentReader, maxBytes: Int) throws(StreamError) -> FetchedBatches? {
         do throws(LogError) {
             let start = if let position { position } else { try reader.position(of: offset, in: view) }
-            return try reader.fetch(view, from: start, maxBytes: maxBytes)
+            return try reader.fetch(view, from: start, maxBytes: min(maxBytes, bytes))
         } catch {
             throw StreamError(error, at: topicPartition)
         }

@@ -118,40 +118,66 @@ package enum IndexFiles {
         }
     }
 
-    /// Where to begin to read for `offset`: the start of a batch at or before it. 0 when no entry is of use.
+    /// The last entry at or before `offset`; nil when there is none of use.
     ///
-    /// - Parameter bytes: how much of the file counts; the rest is not known to describe the log.
-    /// - Complexity: O(log n) reads of eight bytes.
+    /// - Parameters:
+    ///   - end: the offset behind the last record of the segment, to guess by.
+    ///   - bytes: how much of the file counts; the rest is not known to describe the log.
+    /// - Complexity: one read of 32 KiB when the index has no more, or offsets grow evenly; O(log n).
     package static func position(
-        of offset: Int64, baseOffset: Int64, in path: String, bytes: Int64, _ files: any FileSystem
+        of offset: Int64, baseOffset: Int64, end: Int64, in path: String, bytes: Int64,
+        _ files: any FileSystem
     ) -> IndexEntry? {
         guard bytes >= Int64(IndexEntry.bytes), let file = try? files.open(path, .read) else { return nil }
         defer { files.close(file) }
         let target = offset - baseOffset
-        var low: Int64 = 0
-        var high = min(bytes, (try? files.size(file)) ?? 0) / Int64(IndexEntry.bytes)
+        var low = 0
+        var high = Int(min(bytes, (try? files.size(file)) ?? 0)) / IndexEntry.bytes
         var found: IndexEntry?
-        let buffer = ByteBuffer(capacity: IndexEntry.bytes)
+        let buffer = ByteBuffer(capacity: blockEntries * IndexEntry.bytes)
+        var isFirst = true
         while low < high {
-            let middle = (low + high) / 2
+            // At first where it is when offsets grow evenly; then in the middle.
+            let share = isFirst && end > baseOffset ? Double(target) / Double(end - baseOffset) : 0.5
+            isFirst = false
+            let guess = low + Int(Double(high - low) * min(max(share, 0), 1))
+            let start = max(low, min(guess - blockEntries / 2, high - blockEntries))
+            let count = min(blockEntries, high - start)
             buffer.count = 0
             guard
                 let got = try? files.read(
-                    file, at: middle * Int64(IndexEntry.bytes), into: buffer, offset: 0,
-                    count: IndexEntry.bytes),
-                got == IndexEntry.bytes
+                    file, at: Int64(start * IndexEntry.bytes), into: buffer, offset: 0,
+                    count: count * IndexEntry.bytes),
+                got == count * IndexEntry.bytes
             else { return nil }
-            let entry = IndexEntry(
-                relativeOffset: buffer.bigEndian(Int32.self, at: 0),
-                position: buffer.bigEndian(Int32.self, at: 4))
-            if Int64(entry.relativeOffset) <= target {
-                found = entry
-                low = middle + 1
+            // How many of the block are at or before the target.
+            var (below, above) = (0, count)
+            while below < above {
+                let middle = (below + above) / 2
+                if Int64(entry(middle, in: buffer).relativeOffset) <= target {
+                    below = middle + 1
+                } else {
+                    above = middle
+                }
+            }
+            if below > 0 { found = entry(below - 1, in: buffer) }
+            if below == 0 {
+                high = start
+            } else if below == count {
+                low = start + count
             } else {
-                high = middle
+                return found
             }
         }
         return found
+    }
+
+    private static let blockEntries = 4_096
+
+    private static func entry(_ index: Int, in buffer: ByteBuffer) -> IndexEntry {
+        IndexEntry(
+            relativeOffset: buffer.bigEndian(Int32.self, at: index * IndexEntry.bytes),
+            position: buffer.bigEndian(Int32.self, at: index * IndexEntry.bytes + 4))
     }
 }
 

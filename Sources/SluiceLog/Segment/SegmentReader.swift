@@ -1,7 +1,7 @@
 // Reading a segment: find a position for an offset or a time, then take whole batches from there on.
 //
-// (1) Synchronous, without the volume and its lock: a SegmentView says what may be read. (2) The file is
-// opened for each call and closed: two microseconds, and no descriptor to be kept or counted. (3) A position
+// (1) Synchronous, without the volume and its lock: a SegmentView says what may be read. (2) A file is opened
+// for each call and closed: two microseconds, and no descriptor to be kept or counted. (3) A position
 // that an index gave is held against the batch found there. On doubt the index of a sealed segment is
 // rebuilt, that of an active one passed over.
 
@@ -32,20 +32,47 @@ public struct SegmentReader: Sendable {
     /// Throws `corrupt` where the log is damaged between the nearest index entry and the offset, `io`.
     public func position(of offset: Int64, in view: SegmentView) throws(LogError) -> Int64 {
         if offset <= view.baseOffset { return 0 }
-        var starts: [Int64] = []
-        if let hint = view.hint {
-            starts.append(hint)
-        } else if let entry = checkedEntry(of: offset, in: view) {
-            starts.append(entry)
-        } else if mayRepair, !view.isActive, view.paths.suffix.isEmpty, view.limit > view.indexInterval * 4 {
+        var walk = SegmentWalk(view, files)
+        defer { walk.close() }
+        return try place(of: offset, &walk)?.position ?? view.limit
+    }
+
+    /// The same with the header of the batch; nil when there is none.
+    private func place(of offset: Int64, _ walk: inout SegmentWalk) throws(LogError) -> SegmentWalk.Place? {
+        let view = walk.view
+        let isBehind = { (header: BatchHeader) in header.nextOffset > offset }
+        if let hint = view.hint { return try walk.first(from: behindDamage(hint, offset, view), isBehind) }
+        if let found = try placeByIndex(of: offset, &walk) { return found }
+        if mayRepair, !view.isActive, view.paths.suffix.isEmpty, view.limit > view.indexInterval * 4 {
             IndexFiles.rebuild(
                 view.paths, baseOffset: view.baseOffset, size: view.limit, interval: view.indexInterval, files
             )
-            if let entry = checkedEntry(of: offset, in: view) { starts.append(entry) }
+            if let found = try placeByIndex(of: offset, &walk) { return found }
         }
-        if let damage = view.damage, offset >= damage.endOffset { starts.append(damage.endPosition) }
-        return try scan(view, from: starts.max() ?? 0) { $0.nextOffset > offset ? true : nil }?.position
-            ?? view.limit
+        return try walk.first(from: behindDamage(0, offset, view), isBehind)
+    }
+
+    /// Where to begin to look, when the bytes before that may not be readable.
+    private func behindDamage(_ start: Int64, _ offset: Int64, _ view: SegmentView) -> Int64 {
+        guard let damage = view.damage, offset >= damage.endOffset else { return start }
+        return max(start, damage.endPosition)
+    }
+
+    /// By an index entry whose batch is really there; nil when there is none.
+    private func placeByIndex(
+        of offset: Int64, _ walk: inout SegmentWalk
+    ) throws(LogError) -> SegmentWalk.Place? {
+        let view = walk.view
+        guard
+            let entry = IndexFiles.position(
+                of: offset, baseOffset: view.baseOffset, end: view.endOffset, in: view.paths.index,
+                bytes: view.indexBytes, files),
+            let header = walk.header(at: Int64(entry.position)),
+            header.lastOffset == view.baseOffset + Int64(entry.relativeOffset)
+        else { return nil }
+        return try walk.first(from: behindDamage(Int64(entry.position), offset, view)) {
+            $0.nextOffset > offset
+        }
     }
 
     /// The first record with a timestamp at or after `timestamp`, in this segment and at or behind the log
@@ -53,19 +80,17 @@ public struct SegmentReader: Sendable {
     public func record(
         atTime timestamp: Int64, in view: SegmentView, _ context: inout CodecContext
     ) throws(LogError) -> (offset: Int64, timestamp: Int64)? {
-        var position = try startOfTime(timestamp, in: view)
+        var plain = view
+        plain.hint = nil
+        var walk = SegmentWalk(plain, files)
+        defer { walk.close() }
+        var position = try startOfTime(timestamp, &walk)
         while true {
-            let found = try scan(view, from: position) { header -> Bool? in
+            let found = try walk.first(from: position) { header in
                 header.maxTimestamp >= timestamp && header.nextOffset > view.logStart && !header.isControl
-                    && header.recordCount > 0 ? true : nil
+                    && header.recordCount > 0
             }
-            guard let found else { return nil }
-            guard let batch = try fetch(view, from: found.position, maxBytes: found.header.totalBytes) else {
-                return nil
-            }
-            let stored = ByteSlice(
-                batch.bytes.buffer, start: batch.bytes.start,
-                count: min(found.header.totalBytes, batch.bytes.count))
+            guard let found, let stored = try walk.batch(found) else { return nil }
             let decoded = try decode(stored, at: found.position, in: view, &context)
             var cursor = decoded.cursor(from: view.logStart)
             while cursor.next() {
@@ -171,46 +196,18 @@ public struct SegmentReader: Sendable {
         return (end, nil, nil)
     }
 
-    /// An index entry for the offset whose batch is really there.
-    private func checkedEntry(of offset: Int64, in view: SegmentView) -> Int64? {
-        guard
-            let entry = IndexFiles.position(
-                of: offset, baseOffset: view.baseOffset, in: view.paths.index, bytes: view.indexBytes, files),
-            let header = header(at: Int64(entry.position), in: view),
-            header.lastOffset == view.baseOffset + Int64(entry.relativeOffset)
-        else { return nil }
-        return Int64(entry.position)
-    }
-
-    private func header(at position: Int64, in view: SegmentView) -> BatchHeader? {
-        if let piece = view.piece(at: position) { return try? BatchHeader(piece.bytes) }
-        guard position >= 0, position < view.limit, let file = try? files.open(view.paths.log, .read) else {
-            return nil
-        }
-        defer { files.close(file) }
-        let buffer = ByteBuffer(capacity: BatchLayout.headerBytes)
-        guard
-            let count = try? files.read(
-                file, at: position, into: buffer, offset: 0, count: BatchLayout.headerBytes),
-            count == BatchLayout.headerBytes
-        else { return nil }
-        return try? BatchHeader(buffer.bytes)
-    }
-
     /// Where to begin to look for a time: no batch before has a timestamp as late.
-    private func startOfTime(_ timestamp: Int64, in view: SegmentView) throws(LogError) -> Int64 {
+    private func startOfTime(_ timestamp: Int64, _ walk: inout SegmentWalk) throws(LogError) -> Int64 {
+        let view = walk.view
         guard let bytes = timeIndex(of: view) else { return 0 }
         let entries = IndexFiles.times(bytes)
         guard let entry = entries.last(where: { $0.timestamp < timestamp }) else { return 0 }
         guard zip(entries, entries.dropFirst()).allSatisfy({ $0.timestamp < $1.timestamp }) else { return 0 }
         let offset = view.baseOffset + Int64(entry.relativeOffset)
-        var plain = view
-        plain.hint = nil
-        let position = try self.position(of: offset, in: plain)
-        guard let header = header(at: position, in: view), header.lastOffset == offset,
-            header.maxTimestamp == entry.timestamp
+        guard offset > view.baseOffset, let found = try place(of: offset, &walk),
+            found.header.lastOffset == offset, found.header.maxTimestamp == entry.timestamp
         else { return 0 }
-        return position
+        return found.position
     }
 
     /// The bytes of the time index that describe the view; nil when there is nothing to go by.
@@ -226,44 +223,11 @@ public struct SegmentReader: Sendable {
             view.paths, baseOffset: view.baseOffset, size: view.limit, interval: view.indexInterval, files)
         return try? files.readAll(path, limit: IndexFiles.maxBytes)
     }
-
-    /// The first batch from `start` on whose header the condition accepts.
-    private func scan(
-        _ view: SegmentView, from start: Int64, _ accepts: (BatchHeader) -> Bool?
-    ) throws(LogError) -> (position: Int64, header: BatchHeader)? {
-        var position = start
-        do throws(IOError) {
-            var scanner = try TailScanner(path: view.paths.log, files: files, windowBytes: 128 << 10)
-            defer { scanner.close() }
-            // Removed since the view was made: that is no damage.
-            if scanner.file == nil, view.pieces.isEmpty {
-                throw IOError(operation: "open", path: view.paths.log, errno: IOError.notFound)
-            }
-            while position < view.limit {
-                var head = view.piece(at: position)
-                if head == nil { head = try scanner.bytes(at: position, count: BatchLayout.headerBytes) }
-                guard let head else {
-                    throw IOError(operation: "batch", path: "the file ends within a batch header", errno: 0)
-                }
-                do throws(BatchError) {
-                    let header = try BatchHeader(head.bytes)
-                    if accepts(header) == true { return (position, header) }
-                    position += Int64(header.totalBytes)
-                } catch {
-                    throw IOError(operation: "batch", path: error.description, errno: 0)
-                }
-            }
-            return nil
-        } catch {
-            throw error.operation == "batch"
-                ? .corrupt(file: view.paths.log, position: position, reason: error.path) : .io(error)
-        }
-    }
 }
 
 extension SegmentView {
     /// What the journal alone has from `position` on, the start of a batch; nil where the file has it.
-    fileprivate func piece(at position: Int64) -> ByteSlice? {
+    func piece(at position: Int64) -> ByteSlice? {
         guard !pieces.isEmpty,
             let piece = pieces.first(where: { $0.position <= position && position < $0.end })
         else { return nil }
@@ -273,7 +237,7 @@ extension SegmentView {
     }
 
     /// Up to where the file itself may be read from `position` on.
-    fileprivate func fileLimit(from position: Int64) -> Int64 {
+    func fileLimit(from position: Int64) -> Int64 {
         pieces.first { $0.position > position }.map { min($0.position, limit) } ?? limit
     }
 }

@@ -1,0 +1,364 @@
+// `sluice bench append`: producers as fast as they can, at a rate, or each waiting for its record.
+
+#if Tool
+import ArgumentParser
+import Foundation
+import Sluice
+import SluiceCore
+
+struct BenchAppend: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "append",
+        abstract: "Append records: how fast, at what cost, and how soon they are acknowledged.",
+        discussion: """
+            Without --rate and --wait each producer appends as fast as it can and flushes at the end. With \
+            --rate a record has its time, and its latency is counted from that, whether or not anybody had \
+            time for it (open loop). With --wait each producer waits for its record before the next.
+            """)
+
+    @OptionGroup var workload: WorkloadOptions
+    @OptionGroup var target: TargetOptions
+
+    @Option(help: ArgumentHelp("Records per second, of all producers together.", valueName: "n"))
+    var rate: Double?
+
+    @Flag(help: "Each producer waits until its record is acknowledged.")
+    var wait = false
+
+    @Flag(help: "Append from threads, through the blocking interface; with --wait.")
+    var blocking = false
+
+    mutating func validate() throws {
+        if let rate, !rate.isFinite || rate < 0.01 || rate > 1e8 {
+            throw ValidationError("--rate takes 0.01 to 100000000.")
+        }
+        if blocking, !wait { throw ValidationError("--blocking is for --wait.") }
+    }
+
+    func run() async throws {
+        let records = try workload.make()
+        // Who waits does so for each.
+        let count = workload.count(of: records, bytes: wait ? 2_500_000 : 300_000_000)
+        let directory = try BenchDirectory(in: target.directory)
+        defer { directory.remove() }
+        var figures = BenchFigures()
+        figures.add("bench", "append")
+        figures.addMachine(directory.path)
+        target.describe(records, workload, into: &figures)
+        figures.add("rate", rate.map { .number($0) } ?? .null)
+        figures.add("waits", .bool(wait))
+        figures.add("blocking", .bool(blocking))
+        let store = try await directory.openStore()
+        try await store.admin.createTopic(
+            Self.topic, partitions: target.partitions, configuration: target.topic)
+        let run = AppendRun(
+            store: store, topic: Self.topic, records: records, keys: BenchKeys(workload), target: target,
+            count: count)
+        let measured: (cost: BenchCost, worstSecond: Int?, peakBytes: Int64)
+        var latencies: BenchLatencies?
+        let meter = BenchMeter(run.counters, bytesPerRecord: records.meanBytes, isShown: !target.json)
+        if blocking {
+            latencies = try await run.waitInThreads(rate: rate)
+        } else if wait {
+            latencies = try await run.waitForEach(rate: rate)
+        } else if let rate {
+            latencies = try await run.atRate(rate)
+        } else {
+            try await run.flatOut()
+        }
+        measured = await meter.end()
+        let expected = run.expected
+        try await store.close()
+        let stored = BenchMachine.logBytes(below: directory.path)
+        figures.add(records: expected.records, bytes: expected.bytes, stored: stored, measured)
+        if let latencies { figures.add(latencies) }
+        figures.add("verified", .bool(!target.noVerify))
+        if !target.noVerify {
+            let store = try await directory.openStore()
+            try await BenchVerify.check(store, Self.topic, expected)
+            try await store.close()
+        }
+        try BenchReport.print(
+            figures, figures.summary("append"), latencies.map { ["latency \($0.words)"] } ?? [], target.json)
+    }
+
+    static let topic = "bench"
+}
+
+/// Keys and headers as the options want them.
+struct BenchKeys: Sendable {
+    let keys: [[UInt8]]
+    let headers: [RecordHeader]
+
+    init(_ options: WorkloadOptions) {
+        keys = (0..<options.keys).map { Array("key-\($0)".utf8) }
+        headers = (0..<options.headers).map {
+            RecordHeader(key: "header\($0)", value: Array("value-\($0)".utf8))
+        }
+    }
+
+    var isEmpty: Bool { keys.isEmpty && headers.isEmpty }
+}
+
+/// Producers that share out so many records.
+struct AppendRun: Sendable {
+    let store: StreamStore
+    let topic: String
+    let records: BenchWorkload
+    let keys: BenchKeys
+    let target: TargetOptions
+    let count: Int
+    let counters: BenchCounters
+    /// Of the first record; the others follow by a millisecond each. nil: their times are those of the clock.
+    var firstTimestamp: Timestamp?
+
+    init(
+        store: StreamStore, topic: String, records: BenchWorkload, keys: BenchKeys, target: TargetOptions,
+        count: Int
+    ) {
+        (self.store, self.topic, self.records, self.keys) = (store, topic, records, keys)
+        (self.target, self.count) = (target, count)
+        counters = BenchCounters(target.producers)
+    }
+
+    /// The records of producer `index`: from where, and how many.
+    func share(_ index: Int) -> (start: Int, count: Int) {
+        let each = count / target.producers
+        let more = count % target.producers
+        return (index * each + min(index, more), each + (index < more ? 1 : 0))
+    }
+
+    var expected: BenchSummary { records.summary(from: 0, count) }
+
+    /// Each producer keeps to a partition of its own where there are enough of them for that.
+    func partition(_ producer: Int) -> Int? {
+        keys.keys.isEmpty && target.producers >= target.partitions ? producer % target.partitions : nil
+    }
+
+    // MARK: Ways to append
+
+    func flatOut() async throws {
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            for index in 0..<target.producers { tasks.addTask { try await flatOut(index) } }
+            try await tasks.waitForAll()
+        }
+    }
+
+    private func flatOut(_ index: Int) async throws {
+        let producer = try await store.producer(for: topic, configuration: target.producer)
+        var lane = producer.appender()
+        let (start, count) = share(index)
+        let partition = partition(index)
+        var at = start % records.count
+        if keys.isEmpty, firstTimestamp == nil {
+            for done in 0..<count {
+                try await lane.append(value: RawSpan(_unsafeBytes: records[at]), partition: partition)
+                at += 1
+                if at == records.count { at = 0 }
+                if done & 1023 == 1023 { counters.add(1024, index) }
+            }
+        } else {
+            for done in 0..<count {
+                let key: [UInt8]? = keys.keys.isEmpty ? nil : keys.keys[(start + done) % keys.keys.count]
+                try await lane.append(
+                    key: key, value: RawSpan(_unsafeBytes: records[at]), headers: keys.headers,
+                    timestamp: firstTimestamp.map { $0 + .milliseconds(start + done) }, partition: partition)
+                at += 1
+                if at == records.count { at = 0 }
+                if done & 1023 == 1023 { counters.add(1024, index) }
+            }
+        }
+        counters.add(count & 1023, index)
+        try await lane.close()
+        try await producer.close()
+    }
+
+    /// Closed loops: the latency of each record, or with a rate from the time that it had.
+    func waitForEach(rate: Double?) async throws -> BenchLatencies {
+        try await withThrowingTaskGroup(of: BenchLatencies.self) { tasks in
+            for index in 0..<target.producers {
+                tasks.addTask {
+                    let producer = try await store.producer(for: topic, configuration: target.producer)
+                    var latencies = BenchLatencies()
+                    var pace = BenchPace(rate.map { $0 / Double(target.producers) })
+                    let (start, count) = share(index)
+                    var at = start % records.count
+                    for done in 0..<count {
+                        let intended = try await pace.next()
+                        let key: [UInt8]? =
+                            keys.keys.isEmpty ? nil : keys.keys[(start + done) % keys.keys.count]
+                        _ = try await producer.send(
+                            key: key, value: RawSpan(_unsafeBytes: records[at]), headers: keys.headers,
+                            partition: partition(index))
+                        latencies.record(nanoseconds: System.monotonicNanoseconds - intended)
+                        at = at + 1 == records.count ? 0 : at + 1
+                        counters.add(1, index)
+                    }
+                    try await producer.close()
+                    return latencies
+                }
+            }
+            var all = BenchLatencies()
+            for try await one in tasks { all.add(one) }
+            return all
+        }
+    }
+
+    /// The same from threads.
+    func waitInThreads(rate: Double?) async throws -> BenchLatencies {
+        try await withThrowingTaskGroup(of: BenchLatencies.self) { tasks in
+            for index in 0..<target.producers {
+                tasks.addTask {
+                    try await onThread {
+                        let store = BlockingStore(self.store)
+                        let producer = try store.producer(for: topic, configuration: target.producer)
+                        var latencies = BenchLatencies()
+                        var pace = BenchPace(rate.map { $0 / Double(target.producers) })
+                        let (start, count) = share(index)
+                        var at = start % records.count
+                        for _ in 0..<count {
+                            let intended = pace.waitForNext()
+                            _ = try store.send(
+                                producer, value: RawSpan(_unsafeBytes: records[at]), headers: keys.headers,
+                                partition: partition(index))
+                            latencies.record(nanoseconds: System.monotonicNanoseconds - intended)
+                            at = at + 1 == records.count ? 0 : at + 1
+                            counters.add(1, index)
+                        }
+                        return latencies
+                    }
+                }
+            }
+            var all = BenchLatencies()
+            for try await one in tasks { all.add(one) }
+            return all
+        }
+    }
+
+    /// An open loop: records are handed over at their times, and others wait for their acknowledgements.
+    func atRate(_ rate: Double) async throws -> BenchLatencies {
+        try await withThrowingTaskGroup(of: BenchLatencies.self) { tasks in
+            for index in 0..<target.producers {
+                tasks.addTask { try await atRate(rate / Double(target.producers), index) }
+            }
+            var all = BenchLatencies()
+            for try await one in tasks { all.add(one) }
+            return all
+        }
+    }
+
+    private func atRate(_ rate: Double, _ index: Int) async throws -> BenchLatencies {
+        let producer = try await store.producer(for: topic, configuration: target.producer)
+        let (sent, sending) = AsyncStream<(record: PendingRecord, intended: Int64)>.makeStream()
+        async let latencies = waitForAll(sent, producer, index)
+        do {
+            defer { sending.finish() }
+            var pace = BenchPace(rate)
+            let (start, count) = share(index)
+            var at = start % records.count
+            for done in 0..<count {
+                let intended = try await pace.next()
+                let key: [UInt8]? = keys.keys.isEmpty ? nil : keys.keys[(start + done) % keys.keys.count]
+                let record = try await producer.append(
+                    key: key, value: RawSpan(_unsafeBytes: records[at]), headers: keys.headers,
+                    partition: partition(index))
+                sending.yield((record, intended))
+                at = at + 1 == records.count ? 0 : at + 1
+            }
+        }
+        let result = try await latencies
+        try await producer.close()
+        return result
+    }
+
+    private func waitForAll(
+        _ sent: AsyncStream<(record: PendingRecord, intended: Int64)>, _ producer: Producer, _ index: Int
+    ) async throws -> BenchLatencies {
+        var latencies = BenchLatencies()
+        for await (record, intended) in sent {
+            _ = try await producer.acknowledgement(of: record)
+            latencies.record(nanoseconds: System.monotonicNanoseconds - intended)
+            counters.add(1, index)
+        }
+        return latencies
+    }
+}
+
+/// The times at which records are due; without a rate, now.
+struct BenchPace {
+    private let interval: Double?
+    private let begun = System.monotonicNanoseconds
+    private var done = 0
+
+    init(_ rate: Double?) { interval = rate.map { 1e9 / $0 } }
+
+    private mutating func intended() -> Int64 {
+        guard let interval else { return System.monotonicNanoseconds }
+        defer { done += 1 }
+        return begun + Int64(interval * Double(done))
+    }
+
+    /// Returns when the next record is due, with the time at which it was.
+    mutating func next() async throws -> Int64 {
+        let intended = intended()
+        while true {
+            let left = intended - System.monotonicNanoseconds
+            if left <= 0 { return intended }
+            // A sleep ends late; what is due within it is caught up with.
+            if left > 200_000 {
+                try await Task.sleep(for: .nanoseconds(left - 100_000), tolerance: .zero)
+            } else {
+                await Task.yield()
+            }
+        }
+    }
+
+    mutating func waitForNext() -> Int64 {
+        let intended = intended()
+        while true {
+            let left = intended - System.monotonicNanoseconds
+            if left <= 0 { return intended }
+            if left > 200_000 { Thread.sleep(forTimeInterval: Double(left - 100_000) / 1e9) }
+        }
+    }
+}
+
+/// Runs `body` on a thread of its own, where it may block.
+func onThread<R: Sendable>(_ body: @escaping @Sendable () throws -> R) async throws -> R {
+    try await withCheckedThrowingContinuation { continuation in
+        Thread.detachNewThread { continuation.resume(with: Result(catching: body)) }
+    }
+}
+
+/// Reads a topic back and holds it against what was appended.
+enum BenchVerify {
+    static func check(_ store: StreamStore, _ topic: String, _ expected: BenchSummary) async throws {
+        var found = BenchSummary()
+        let consumer = try await store.consumer(of: topic, until: .end)
+        for try await batch in consumer {
+            var records = batch.records
+            while let record = records.next() {
+                record.value?.withUnsafeBytes { found.add($0) }
+            }
+        }
+        guard found == expected else {
+            throw ToolError.failed(
+                """
+                What was read back is not what was appended: \(found.records) records of \(found.bytes) \
+                bytes, not \(expected.records) of \(expected.bytes)\
+                \(found.records == expected.records ? "; their bytes differ" : "").
+                """)
+        }
+    }
+}
+
+enum BenchReport {
+    /// A line for people, with more below it, and one for machines; or that alone.
+    static func print(
+        _ figures: BenchFigures, _ summary: String, _ more: [String], _ isJSON: Bool
+    ) throws(ToolError) {
+        if !isJSON { for line in [summary] + more { try StandardOutput.print(line) } }
+        try StandardOutput.print(figures.line)
+    }
+}
+#endif
