@@ -28,13 +28,15 @@ public struct Appender: ~Copyable, Sendable {
         key: borrowing K = NullBytes(), value: borrowing V, headers: [RecordHeader] = [],
         timestamp: Timestamp? = nil, partition: Int? = nil
     ) async throws(StreamError) -> PendingRecord {
+        var pending = try tryAppend(
+            key: key, value: value, headers: headers, timestamp: timestamp, partition: partition)
+        if let pending { return pending }
         var wait = RoomWait()
         while true {
-            let pending = try tryAppend(
-                key: key, value: value, headers: headers, timestamp: timestamp, partition: partition,
-                wait: &wait)
-            if let pending { return pending }
             try await waitForRoom(&wait)
+            pending = try tryAppend(
+                key: key, value: value, headers: headers, timestamp: timestamp, partition: partition)
+            if let pending { return pending }
         }
     }
 
@@ -47,10 +49,9 @@ public struct Appender: ~Copyable, Sendable {
         key: borrowing K = NullBytes(), value: borrowing V, headers: [RecordHeader] = [],
         timestamp: Timestamp? = nil, partition: Int? = nil
     ) throws(StreamError) -> PendingRecord {
-        var wait = RoomWait()
         let pending = try tryAppend(
-            key: key, value: value, headers: headers, timestamp: timestamp, partition: partition, wait: &wait)
-        guard let pending else { throw busy(wait) }
+            key: key, value: value, headers: headers, timestamp: timestamp, partition: partition)
+        guard let pending else { throw busy() }
         return pending
     }
 
@@ -77,24 +78,25 @@ public struct Appender: ~Copyable, Sendable {
 
     @inlinable @inline(__always)
     mutating func tryAppend<K: RecordBytes & ~Copyable & ~Escapable, V: RecordBytes & ~Copyable & ~Escapable>(
-        key: borrowing K, value: borrowing V, headers: [RecordHeader], timestamp: Timestamp?, partition: Int?,
-        wait: inout RoomWait
+        key: borrowing K, value: borrowing V, headers: [RecordHeader], timestamp: Timestamp?, partition: Int?
     ) throws(StreamError) -> PendingRecord? {
         try key.withRecordBytes { key throws(StreamError) in
             try value.withRecordBytes { value throws(StreamError) in
-                try box.encode(key, value, headers, timestamp, partition, &wait)
+                try box.encode(key, value, headers, timestamp, partition)
             }
         }
     }
 
     /// There is no room. What is open leaves, so that there will be some.
-    @usableFromInline func busy(_ wait: RoomWait) -> StreamError {
+    @usableFromInline func busy() -> StreamError {
         box.submitAll()
-        return box.core.busy(wait)
+        return box.core.busy(box.refusal)
     }
 
     @usableFromInline
     nonisolated(nonsending) mutating func waitForRoom(_ wait: inout RoomWait) async throws(StreamError) {
+        wait.bytes = box.refusal.bytes
+        wait.obstacle = box.refusal.obstacle
         box.submitAll()
         try await box.core.waitForRoom(&wait)
         box.refreshClock()
@@ -107,6 +109,8 @@ final class LaneBox: @unchecked Sendable {
     let core: ProducerCore
     private let lease: EngineLease
     @exclusivity(unchecked) private var lane: Lane
+    /// What the last record that found no room would have needed.
+    @exclusivity(unchecked) private(set) var refusal = RoomWait()
 
     init(_ core: ProducerCore, _ lease: EngineLease) {
         self.core = core
@@ -117,14 +121,13 @@ final class LaneBox: @unchecked Sendable {
     @usableFromInline
     func encode(
         _ key: RawSpan?, _ value: RawSpan?, _ headers: [RecordHeader], _ timestamp: Timestamp?,
-        _ partition: Int?,
-        _ wait: inout RoomWait
+        _ partition: Int?
     ) throws(StreamError) -> PendingRecord? {
         switch try lane.append(key, value, headers, timestamp?.millisecondsSince1970, partition) {
         case .appended(let record): return record
         case .full(let bytes, let obstacle):
-            wait.bytes = bytes
-            wait.obstacle = obstacle
+            refusal.bytes = bytes
+            refusal.obstacle = obstacle
             return nil
         }
     }

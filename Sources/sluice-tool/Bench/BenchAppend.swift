@@ -2,6 +2,7 @@
 
 #if Tool
 import ArgumentParser
+import CSluiceBench
 import Foundation
 import Sluice
 import SluiceCore
@@ -151,11 +152,20 @@ struct AppendRun: Sendable {
         let partition = partition(index)
         var at = start % records.count
         if keys.isEmpty, firstTimestamp == nil {
-            for done in 0..<count {
-                try await lane.append(value: RawSpan(_unsafeBytes: records[at]), partition: partition)
-                at += 1
-                if at == records.count { at = 0 }
-                if done & 1023 == 1023 { counters.add(1024, index) }
+            // Addresses, as the C loop has them: what a class holds would be counted for each record.
+            let values = records.records
+            var left = count
+            while left > 0 {
+                let some = min(left, 1024)
+                for _ in 0..<some {
+                    let value = UnsafeRawBufferPointer(
+                        start: values.values[at], count: Int(values.lengths[at]))
+                    try await lane.append(value: RawSpan(_unsafeBytes: value), partition: partition)
+                    at += 1
+                    if at == values.count { at = 0 }
+                }
+                counters.add(some, index)
+                left -= some
             }
         } else {
             for done in 0..<count {
@@ -165,10 +175,9 @@ struct AppendRun: Sendable {
                     timestamp: firstTimestamp.map { $0 + .milliseconds(start + done) }, partition: partition)
                 at += 1
                 if at == records.count { at = 0 }
-                if done & 1023 == 1023 { counters.add(1024, index) }
+                counters.add(1, index)
             }
         }
-        counters.add(count & 1023, index)
         try await lane.close()
         try await producer.close()
     }
