@@ -23,6 +23,7 @@ let package = Package(
         .library(name: "SluiceFoundation", targets: ["SluiceFoundation"]),
         .library(name: "SluiceTesting", targets: ["SluiceTesting"]),
         .library(name: "CSluiceBench", targets: ["CSluiceBench"]),
+        .library(name: "SluiceMicro", targets: ["SluiceMicro"]),
         .executable(name: "sluice", targets: ["sluice-tool"]),
     ],
     traits: [
@@ -64,6 +65,8 @@ let package = Package(
             swiftSettings: settings),
         .target(name: "SluiceFoundation", dependencies: ["Sluice"], swiftSettings: settings),
         .target(name: "SluiceTesting", dependencies: ["SluiceLog", "SluiceCore"], swiftSettings: settings),
+        // The parts of an append and a replay, for Benchmarks.
+        .target(name: "SluiceMicro", dependencies: ["SluiceLog", "SluiceTesting"], swiftSettings: settings),
         .executableTarget(
             name: "sluice-tool",
             dependencies: [
@@ -81,7 +84,8 @@ let package = Package(
         .testTarget(
             name: "SluiceLogTests", dependencies: ["SluiceLog", "SluiceTesting"], swiftSettings: settings),
         .testTarget(
-            name: "SluiceCoreTests", dependencies: ["SluiceCore", "SluiceLog", "SluiceTesting"],
+            name: "SluiceCoreTests",
+            dependencies: ["SluiceCore", "SluiceLog", "SluiceTesting", "SluiceMicro"],
             swiftSettings: settings),
         .testTarget(
             name: "SluiceTests",

@@ -100,7 +100,7 @@ import Musl
     private static let isLong = environment["SLUICE_HISTORY_LENGTH"] != nil
 
     /// What an opening has most to do after. With SLUICE_HISTORY_LENGTH all that there is, and of what the
-    /// opening has not synced every part; without, nothing and all.
+    /// opening has not synced every part; without, nothing, the first, the second, and all.
     private static let endedTwice: [[HistoryStep]] = {
         let few: [[HistoryStep]] = [
             [.appendWritten], [.appendDirect], [.appendAtomic], [.appendKeys, .compact], [.deleteTopic],
@@ -126,7 +126,8 @@ import Musl
             calls += 1
         }
         print("\(steps.map(\.rawValue).joined(separator: ",")): \(histories) histories, ended twice")
-        #expect(histories > 20)
+        // Of the long list some do nothing to a store that is new.
+        #expect(Self.isLong || histories > 20)
     }
 
     /// A history whose end is followed by another one at each call of the opening. Returns how many.
@@ -142,7 +143,7 @@ import Musl
             }
             guard outcome.hasCrashedAgain else { return histories }
             let all = VolumeHistory.subsets(of: outcome.unsyncedCount)
-            for bits in Self.isLong ? all : [.max] where bits != 0 && failures < 3 {
+            for bits in Self.isLong ? all : [1, 2, .max] where bits != 0 && failures < 3 {
                 history.again = .init(afterCalls: calls, keeping: bits)
                 histories += 1
                 if run(history) == nil { failures += 1 }

@@ -18,6 +18,7 @@ enum Allowed {
         ("Sources/SluiceFoundation", ["Sluice", "Foundation"]),
         // Of the system, the numbers of its errors: a simulated disk fails as a real one does.
         ("Sources/SluiceTesting", system.union(["SluiceLog", "SluiceCore", "Synchronization"])),
+        ("Sources/SluiceMicro", ["SluiceLog", "SluiceTesting"]),
         (
             "Sources/sluice-tool",
             system.union([

@@ -45,9 +45,13 @@ int bench_drop(const char *path);
 /// Seconds of processor time of the whole process so far.
 void bench_processor_time(double *user, double *system);
 
-/// The memory allocations of the process while `bench_count_allocations` was on; 0 where they cannot be
-/// counted.
-uint64_t bench_allocations(void);
-void bench_count_allocations(int on);
+/// What the process did while it was counted; all 0 where it cannot be.
+typedef struct {
+    uint64_t allocations, locks, clocks;
+} bench_counts;
+bench_counts bench_counted(void);
+
+/// Counts from now on, or no more.
+void bench_count(int on);
 
 #endif

@@ -13,11 +13,17 @@ import SluiceLog
 /// try await lane.close()
 /// ```
 public struct Appender: ~Copyable, Sendable {
-    @usableFromInline var box: LaneBox
+    /// Owned: a plain reference would be counted for each record.
+    @usableFromInline let lane: Unmanaged<LaneBox>
 
-    init(_ core: ProducerCore, _ lease: EngineLease) { box = LaneBox(core, lease) }
+    init(_ core: ProducerCore, _ lease: EngineLease) { lane = .passRetained(LaneBox(core, lease)) }
 
-    deinit { box.submitAll() }
+    deinit {
+        box.submitAll()
+        lane.release()
+    }
+
+    private var box: LaneBox { lane._withUnsafeGuaranteedRef { $0 } }
 
     /// Accepts one record; as `Producer.append`.
     @inlinable
@@ -80,11 +86,18 @@ public struct Appender: ~Copyable, Sendable {
     mutating func tryAppend<K: RecordBytes & ~Copyable & ~Escapable, V: RecordBytes & ~Copyable & ~Escapable>(
         key: borrowing K, value: borrowing V, headers: [RecordHeader], timestamp: Timestamp?, partition: Int?
     ) throws(StreamError) -> PendingRecord? {
-        try key.withRecordBytes { key throws(StreamError) in
-            try value.withRecordBytes { value throws(StreamError) in
-                try box.encode(key, value, headers, timestamp, partition)
+        let pending = key.withRecordBytes { key in
+            value.withRecordBytes { value in
+                lane._withUnsafeGuaranteedRef { $0.encode(key, value, headers, timestamp, partition) }
             }
         }
+        if pending == nil { try checkFailure() }
+        return pending
+    }
+
+    /// Throws why the last record could not be encoded; nothing when there was no room.
+    @usableFromInline mutating func checkFailure() throws(StreamError) {
+        if let failure = box.takeFailure() { throw failure }
     }
 
     /// There is no room. What is open leaves, so that there will be some.
@@ -111,6 +124,8 @@ final class LaneBox: @unchecked Sendable {
     @exclusivity(unchecked) private var lane: Lane
     /// What the last record that found no room would have needed.
     @exclusivity(unchecked) private(set) var refusal = RoomWait()
+    /// Why the last record was refused for good.
+    @exclusivity(unchecked) private var failure: StreamError?
 
     init(_ core: ProducerCore, _ lease: EngineLease) {
         self.core = core
@@ -118,18 +133,28 @@ final class LaneBox: @unchecked Sendable {
         lane = Lane(core)
     }
 
+    /// nil: there is no room, or the record is refused.
     @usableFromInline
     func encode(
         _ key: RawSpan?, _ value: RawSpan?, _ headers: [RecordHeader], _ timestamp: Timestamp?,
         _ partition: Int?
-    ) throws(StreamError) -> PendingRecord? {
-        switch try lane.append(key, value, headers, timestamp?.millisecondsSince1970, partition) {
-        case .appended(let record): return record
-        case .full(let bytes, let obstacle):
-            refusal.bytes = bytes
-            refusal.obstacle = obstacle
-            return nil
+    ) -> PendingRecord? {
+        do throws(StreamError) {
+            switch try lane.append(key, value, headers, timestamp?.millisecondsSince1970, partition) {
+            case .appended(let record): return record
+            case .full(let bytes, let obstacle):
+                refusal.bytes = bytes
+                refusal.obstacle = obstacle
+            }
+        } catch {
+            failure = error
         }
+        return nil
+    }
+
+    func takeFailure() -> StreamError? {
+        defer { failure = nil }
+        return failure
     }
 
     func submitAll() { lane.submitAll() }

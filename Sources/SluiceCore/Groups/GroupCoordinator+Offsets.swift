@@ -107,6 +107,12 @@ extension GroupCoordinator {
             stores[id]?.deletedTopics.insert(topic)
             gone[pending.groupID, default: []].formUnion(partitions)
         }
+        // That may fail; what is written now is behind it.
+        for pending in stores.values {
+            guard case .takingBack(let late) = pending.purpose else { continue }
+            let partitions = late.map(\.partition).filter { $0.topic == topic }
+            if !partitions.isEmpty { gone[pending.groupID, default: []].formUnion(partitions) }
+        }
         for (groupID, group) in groups {
             let partitions = group.offsets.keys.filter { $0.topic == topic }
             if !partitions.isEmpty { gone[groupID, default: []].formUnion(partitions) }
@@ -135,7 +141,7 @@ extension GroupCoordinator {
             for: .offsetDeletion(ticket: ticket, partitions, refused: refused), from: &group)
     }
 
-    private mutating func delete(
+    mutating func delete(
         _ partitions: [GroupPartition], ticket: UInt64? = nil, for purpose: PendingStore.Purpose,
         from group: inout Group
     ) {

@@ -52,6 +52,10 @@ extension GroupCoordinator {
         case .topicDeletion(let ticket, let partitions):
             if let base { group.remove(partitions, at: base) }
             endTopicDeletion(ticket, isDurable: base != nil)
+        case .takingBack(let late):
+            // What the log says, counts: it can be asked to be forgotten again.
+            if base == nil { for one in late { group.putBack(one) } }
+            if let base { group.remove(late.map(\.partition), at: base) }
         case .groupDeletion(let tickets):
             finishDeletion(&group, tickets, isDurable: base != nil)
         }
@@ -82,18 +86,21 @@ extension GroupCoordinator {
         _ offsets: [(GroupPartition, CommittedOffset)], at base: Int64, _ deletedTopics: Set<String>,
         in group: inout Group
     ) {
-        var late: [GroupPartition] = []
+        var late: [LateCommit] = []
         for (index, (partition, committed)) in offsets.enumerated() {
             if deletedTopics.contains(partition.topic) {
                 // What takes it back may not be in the log yet, or be before it; with one more it is behind.
                 let offset = base + Int64(index)
-                if group.lastChange(of: partition) < offset { late.append(partition) }
+                if group.lastChange(of: partition) < offset {
+                    late.append(
+                        LateCommit(partition: partition, committed: committed, logOffset: offset))
+                }
                 group.remove(partition, at: offset)
             } else {
                 group.set(partition, committed, at: base + Int64(index))
             }
         }
-        if !late.isEmpty { delete(late, ticket: nil, refused: [], from: &group) }
+        if !late.isEmpty { delete(late.map(\.partition), for: .takingBack(late), from: &group) }
     }
 
     private mutating func endTopicDeletion(_ ticket: UInt64, isDurable: Bool) {
@@ -167,6 +174,12 @@ extension Group {
     mutating func set(_ partition: GroupPartition, _ committed: CommittedOffset, at logOffset: Int64) {
         guard logOffset > lastChange(of: partition) else { return }
         offsets[partition] = StoredOffset(committed: committed, logOffset: logOffset)
+    }
+
+    /// What was taken away before it was taken back in the log is there again.
+    mutating func putBack(_ late: LateCommit) {
+        guard lastChange(of: late.partition) <= late.logOffset else { return }
+        offsets[late.partition] = StoredOffset(committed: late.committed, logOffset: late.logOffset)
     }
 
     /// Where the log last says something of it, as far as that is known and may matter.

@@ -128,6 +128,8 @@ struct PendingStore: Sendable {
         case replacement(ticket: UInt64, JoinResponse)
         case offsetDeletion(ticket: UInt64?, [GroupPartition], refused: [RefusedPartition])
         case topicDeletion(ticket: UInt64, [GroupPartition])
+        /// What a commit says of a topic that was deleted before it came into the log, and where it says so.
+        case takingBack([LateCommit])
         case groupDeletion(tickets: [UInt64])
     }
     var groupID: String
@@ -137,6 +139,13 @@ struct PendingStore: Sendable {
     var deletedTopics: Set<String> = []
     /// Its outcome will not be told.
     var isInDoubt = false
+}
+
+/// What the log says of a partition whose topic had been deleted.
+struct LateCommit: Sendable {
+    var partition: GroupPartition
+    var committed: CommittedOffset
+    var logOffset: Int64
 }
 
 /// A topic's deletion, while the groups that have committed something of it write that down.

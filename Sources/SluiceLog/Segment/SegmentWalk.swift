@@ -1,8 +1,8 @@
 // From batch to batch of a segment by their headers, with one file and one window of its bytes.
 //
 // (1) The file is opened when something of it is needed. (2) What the journal alone has of the segment is
-// taken from there. (3) The window holds a batch as producers make them, so that finding one and reading it is
-// one read.
+// taken from there. (3) The window holds a batch as producers make them: finding one and reading it is one
+// read.
 
 /// Looks for a batch of one view.
 struct SegmentWalk {

@@ -57,7 +57,8 @@ struct BenchAppend: AsyncParsableCommand {
             count: count)
         let measured: (cost: BenchCost, worstSecond: Int?, peakBytes: Int64)
         var latencies: BenchLatencies?
-        let meter = BenchMeter(run.counters, bytesPerRecord: records.meanBytes, isShown: !target.json)
+        let meter = BenchMeter(
+            run.counters, bytesPerRecord: records.meanBytes, isShown: !target.json)
         if blocking {
             latencies = try await run.waitInThreads(rate: rate)
         } else if wait {
@@ -71,7 +72,8 @@ struct BenchAppend: AsyncParsableCommand {
         let expected = run.expected
         try await store.close()
         let stored = BenchMachine.logBytes(below: directory.path)
-        figures.add(records: expected.records, bytes: expected.bytes, stored: stored, measured)
+        figures.add(
+            records: expected.records, bytes: expected.bytes, stored: stored, measured)
         if let latencies { figures.add(latencies) }
         figures.add("verified", .bool(!target.noVerify))
         if !target.noVerify {

@@ -12,13 +12,13 @@ struct BenchMoment {
     let wall: Int64
     let user: Double
     let system: Double
-    let allocations: UInt64
+    let counts: bench_counts
 
     static var now: BenchMoment {
         var (user, system) = (0.0, 0.0)
         bench_processor_time(&user, &system)
         return BenchMoment(
-            wall: System.monotonicNanoseconds, user: user, system: system, allocations: bench_allocations())
+            wall: System.monotonicNanoseconds, user: user, system: system, counts: bench_counted())
     }
 }
 
@@ -27,13 +27,16 @@ struct BenchCost {
     var seconds: Double
     var userSeconds: Double
     var systemSeconds: Double
-    var allocations: UInt64
+    /// What the process did beside its work.
+    var allocations, locks, clocks: UInt64
 
     init(from start: BenchMoment, to end: BenchMoment) {
         seconds = Double(end.wall - start.wall) / 1e9
         userSeconds = end.user - start.user
         systemSeconds = end.system - start.system
-        allocations = end.allocations - start.allocations
+        allocations = end.counts.allocations - start.counts.allocations
+        locks = end.counts.locks - start.counts.locks
+        clocks = end.counts.clocks - start.counts.clocks
     }
 
     var cpuSeconds: Double { userSeconds + systemSeconds }
@@ -62,7 +65,7 @@ struct BenchMeter {
     ///   - isShown: whether there is one, on a terminal.
     init(_ counters: BenchCounters, bytesPerRecord: Int, isShown: Bool) {
         BenchMachine.resetPeak()
-        bench_count_allocations(1)
+        bench_count(1)
         let begun = BenchMoment.now
         start = begun
         watch = Task.detached { await Self.watch(counters, begun.wall, bytesPerRecord, isShown) }
@@ -92,7 +95,7 @@ struct BenchMeter {
     /// Ends it, and says what it was.
     func end() async -> (cost: BenchCost, worstSecond: Int?, peakBytes: Int64) {
         let end = BenchMoment.now
-        bench_count_allocations(0)
+        bench_count(0)
         let peak = BenchMachine.peakMemory
         watch.cancel()
         return (BenchCost(from: start, to: end), await watch.value, peak)
@@ -121,6 +124,8 @@ extension BenchFigures {
         add("cpu_system_ns_per_record", rounded: cost.systemSeconds / count * 1e9)
         add("peak_memory_bytes", .integer(measured.peakBytes))
         add("allocations_per_record", rounded: Double(cost.allocations) / count, 5)
+        add("locks_per_record", rounded: Double(cost.locks) / count, 5)
+        add("clock_readings_per_record", rounded: Double(cost.clocks) / count, 5)
     }
 
     /// `1.23 M records/s, …`

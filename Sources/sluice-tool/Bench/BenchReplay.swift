@@ -50,7 +50,8 @@ struct BenchReplay: AsyncParsableCommand {
             store = try await directory.openStore()
         }
         let counters = BenchCounters(consumers)
-        let meter = BenchMeter(counters, bytesPerRecord: records.meanBytes, isShown: !target.json)
+        let meter = BenchMeter(
+            counters, bytesPerRecord: records.meanBytes, isShown: !target.json)
         let opened = store
         let (seen, bytes) = try await withThrowingTaskGroup(of: (Int, Int).self) { tasks in
             for index in 0..<consumers {
