@@ -420,6 +420,33 @@ import Testing
         #expect(bench.topics[bench.lastTicket] == .some(.coordinatorNotAvailable))
     }
 
+    @Test(arguments: [false, true])
+    func `what could not be taken back is forgotten when the topic is deleted again`(isPending: Bool) throws {
+        var bench = Bench()
+        let id = try bench.single()
+        bench.holdsStores = true
+        bench.commit(id, 1, offset: 9)
+        #expect(bench.deleteTopic("t") == .none)
+        let (deletion, first) = (bench.held[1], bench.lastTicket)
+        // The commit is in the log, and another record is to take it back.
+        bench.finish(bench.held[0])
+        bench.held = []
+        bench.run()
+        let takingBack = try #require(bench.held.first)
+        bench.finish(deletion, fails: true)
+        if !isPending { bench.finish(takingBack, fails: true) }
+        bench.run()
+        #expect(bench.topics[first] == .some(.coordinatorNotAvailable))
+        #expect(try bench.committed() == (isPending ? nil : 9))
+        #expect(try bench.reloaded().committed() == 9)
+        bench.holdsStores = false
+        #expect(bench.deleteTopic("t") == .some(nil))
+        if isPending { bench.finish(takingBack, fails: true) }
+        bench.run()
+        #expect(try bench.committed() == nil)
+        #expect(try bench.reloaded().committed() == nil)
+    }
+
     // MARK: Forgetting and loading
 
     @Test func `an empty group keeps its offsets for the time of retention, then dies`() throws {

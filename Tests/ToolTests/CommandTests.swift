@@ -51,7 +51,11 @@ import Testing
         ["topic", "consume", "a", "-n", "-1"],
         ["topic", "consume", "a", "-o", "middle"], ["topic", "consume", "a", "-f", "\\q"],
         ["topic", "consume", "a", "--what"],
-        ["segment", "dump"], ["verify", "extra"],
+        ["segment", "dump"], ["verify", "extra"], ["bench", "frobnicate"], ["bench", "--compare", "one"],
+        ["bench", "append", "--batch", "0"], ["bench", "append", "--records", "0"],
+        ["bench", "append", "--blocking"], ["bench", "append", "--rate", "-1"],
+        ["bench", "limit", "--batch", "-1"], ["bench", "limit", "--codec", "zstd"],
+        ["bench", "tail", "--size", "4"], ["bench", "open", "--rounds", "0"],
     ])
     func `wrong usage is exit 2, and says how`(arguments: [String]) throws {
         let tool = try Tool()

@@ -41,6 +41,7 @@ struct BenchLimit: AsyncParsableCommand {
 
     mutating func validate() throws {
         if !(3...1_000).contains(pairs) { throw ValidationError("--pairs takes 3 to 1000.") }
+        if !(1_024...1 << 20).contains(batch) { throw ValidationError("--batch takes 1024 to 1048576.") }
         if ![.lz4, .none].contains(codec) { throw ValidationError("The C loop has lz4 and none.") }
         if workload.keys > 0 || workload.headers > 0 {
             throw ValidationError("The C loop's records have neither keys nor headers.")

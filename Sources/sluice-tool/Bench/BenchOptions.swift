@@ -118,6 +118,8 @@ struct TargetOptions: ParsableArguments {
     mutating func validate() throws {
         if !(1...1_024).contains(producers) { throw ValidationError("--producers takes 1 to 1024.") }
         if !(1...100_000).contains(partitions) { throw ValidationError("--partitions takes 1 to 100000.") }
+        if !(1_024...1 << 20).contains(batch) { throw ValidationError("--batch takes 1024 to 1048576.") }
+        if !(1_024...1 << 40).contains(buffer) { throw ValidationError("--buffer takes 1024 or more.") }
         if !linger.isFinite || linger < 0 || linger > 60_000 {
             throw ValidationError("--linger takes 0 to 60000.")
         }
