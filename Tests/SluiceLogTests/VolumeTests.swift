@@ -322,6 +322,27 @@ import Testing
         #expect(try #require(try store.append(["d"], to: "t")?.offset) >= 3)
     }
 
+    @Test func `a partition that has stopped does not show more when its topic becomes written`() throws {
+        let store = try store { $0.directBytes = 100 }
+        store.files.fail(.sync, errno: 5, pathContains: "/t-0/")
+        let lost = try store.submit([long], to: "t")
+        store.run(try #require(store.take(.append)))
+        var settings = LogSettings()
+        settings.isDurable = false
+        let request = store.nextNumber()
+        try store.opened!.volume.configureTopic(
+            "t", settings: settings.simulatedText, log: settings, request: request)
+        store.drive { store.requests[request] != nil && store.answers[lost] != nil }
+        #expect(isIndeterminate(store.answers[lost]))
+        // Nobody has promised its offset to a reader: the next opening may give it to another record.
+        #expect(try store.read("t") == [])
+        _ = try store.request {
+            try $0.configureTopic(
+                "t", settings: settings.simulatedText, log: settings, request: $1)
+        }
+        #expect(try store.read("t") == [])
+    }
+
     @Test func `a journal that is full is used again once the segments are synced`() throws {
         let store = try store { $0.journalBytes = 16 << 10 }
         for count in 0..<200 { #expect(try store.append([long], to: "t")?.offset == Int64(count)) }

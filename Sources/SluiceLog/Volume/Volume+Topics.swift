@@ -173,8 +173,9 @@ extension Volume {
     }
 
     mutating func continueConfiguring(_ number: Int) {
+        // In a partition that has stopped, readers would see more than they may when it is made `written`.
         guard let partition = partitions[number], let settings = partition.nextSettings, !partition.isWriting,
-            partition.heldBy == nil, partition.uncommitted.isEmpty
+            partition.heldBy == nil, partition.uncommitted.isEmpty, !partition.isStopped
         else { return }
         partitions[number]?.settings = settings
         partitions[number]?.nextSettings = nil
