@@ -135,7 +135,7 @@ extension Volume {
         // A close does not wait for room: the store is not called closed then, and loses nothing.
         if closing != .open {
             takeBackRecords()
-            return stopAll(error)
+            return failure.map { failRequests($0) } ?? stopAll(error)
         }
         let entries = manifest.out
         manifest.out = []
