@@ -132,19 +132,7 @@ enum BenchMachine {
         return line?.split(separator: " ").last.flatMap { Int64($0) }
     }
 
-    /// Bytes of the files below a directory.
-    static func bytes(below path: String) -> Int64 {
-        var bytes: Int64 = 0
-        let files = FileManager.default.enumerator(atPath: path)
-        while let name = files?.nextObject() as? String {
-            let attributes = try? FileManager.default.attributesOfItem(atPath: path + "/" + name)
-            guard attributes?[.type] as? FileAttributeType == .typeRegular else { continue }
-            bytes += (attributes?[.size] as? NSNumber)?.int64Value ?? 0
-        }
-        return bytes
-    }
-
-    /// Bytes of the segments alone.
+    /// Bytes of the segments below a directory.
     static func logBytes(below path: String) -> Int64 {
         var bytes: Int64 = 0
         let files = FileManager.default.enumerator(atPath: path)

@@ -40,10 +40,7 @@ struct WorkloadOptions: ParsableArguments {
     }
 
     func make() throws -> BenchWorkload {
-        let workload =
-            try input.map { try BenchWorkload(linesOf: $0) }
-            ?? BenchWorkload(payload: payload, size: size)
-        return workload
+        try input.map { try BenchWorkload(linesOf: $0) } ?? BenchWorkload(payload: payload, size: size)
     }
 
     /// How many records a run has that was not told: about so many bytes.

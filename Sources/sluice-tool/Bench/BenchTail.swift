@@ -5,7 +5,6 @@ import ArgumentParser
 import Foundation
 import Sluice
 import SluiceCore
-import Synchronization
 
 struct BenchTail: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
