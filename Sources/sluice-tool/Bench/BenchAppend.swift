@@ -42,16 +42,12 @@ struct BenchAppend: AsyncParsableCommand {
         let count = workload.count(of: records, bytes: wait ? 2_500_000 : 300_000_000)
         let directory = try BenchDirectory(in: target.directory)
         defer { directory.remove() }
-        var figures = BenchFigures()
-        figures.add("bench", "append")
-        figures.addMachine(directory.path)
-        target.describe(records, workload, into: &figures)
+        var figures = target.figures(of: "append", records, workload, in: directory)
         figures.add("rate", rate.map { .number($0) } ?? .null)
         figures.add("waits", .bool(wait))
         figures.add("blocking", .bool(blocking))
         let store = try await directory.openStore()
-        try await store.admin.createTopic(
-            Self.topic, partitions: target.partitions, configuration: target.topic)
+        try await target.makeTopic(in: store)
         let run = AppendRun(
             store: store, topic: Self.topic, records: records, keys: BenchKeys(workload), target: target,
             count: count)

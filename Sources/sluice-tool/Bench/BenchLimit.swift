@@ -58,10 +58,7 @@ struct BenchLimit: AsyncParsableCommand {
         target.acks = .written
         target.batch = batch
         target.json = json
-        var figures = BenchFigures()
-        figures.add("bench", "limit")
-        figures.addMachine(place.path)
-        target.describe(records, workload, into: &figures)
+        var figures = target.figures(of: "limit", records, workload, in: place)
         figures.add("records", .integer(Int64(count)))
         figures.add("pairs", .integer(Int64(pairs)))
         let run = LimitRun(place: place, records: records, target: target, workload: workload, count: count)

@@ -35,10 +35,7 @@ struct BenchOpen: AsyncParsableCommand {
         if let fill { return try await append(records, count, at: fill) }
         let directory = try BenchDirectory(in: target.directory)
         defer { directory.remove() }
-        var figures = BenchFigures()
-        figures.add("bench", "open")
-        figures.addMachine(directory.path)
-        target.describe(records, workload, into: &figures)
+        var figures = target.figures(of: "open", records, workload, in: directory)
         figures.add("records", .integer(Int64(count)))
         let empty = try await measure(directory, "empty", rounds) { _ in }
         try await kill(at: directory.path + "/store", count)
@@ -121,8 +118,7 @@ struct BenchOpen: AsyncParsableCommand {
     private func append(_ records: BenchWorkload, _ count: Int, at path: String) async throws {
         let store = try await StreamStore.open(
             at: path, configuration: StoreConfiguration { $0.logger.logLevel = .error })
-        try await store.admin.createTopic(
-            BenchAppend.topic, partitions: target.partitions, configuration: target.topic)
+        try await target.makeTopic(in: store)
         let run = AppendRun(
             store: store, topic: BenchAppend.topic, records: records, keys: BenchKeys(workload),
             target: target, count: count)

@@ -141,8 +141,18 @@ struct TargetOptions: ParsableArguments {
         return configuration
     }
 
-    /// What tells one run from another.
-    func describe(_ workload: BenchWorkload, _ options: WorkloadOptions, into figures: inout BenchFigures) {
+    /// Makes the topic of a run.
+    func makeTopic(in store: StreamStore) async throws {
+        try await store.admin.createTopic(BenchAppend.topic, partitions: partitions, configuration: topic)
+    }
+
+    /// The figures of a run, begun with the machine and what tells it from another.
+    func figures(
+        of bench: String, _ workload: BenchWorkload, _ options: WorkloadOptions, in directory: BenchDirectory
+    ) -> BenchFigures {
+        var figures = BenchFigures()
+        figures.add("bench", .string(bench))
+        figures.addMachine(directory.path)
         figures.add("workload", .string(workload.name))
         figures.add("record_bytes", .integer(Int64(workload.meanBytes)))
         figures.add("keys", .integer(Int64(options.keys)))
@@ -154,6 +164,7 @@ struct TargetOptions: ParsableArguments {
         figures.add("batch_bytes", .integer(Int64(batch)))
         figures.add("linger_ms", .number(linger))
         figures.add("buffer_bytes", .integer(Int64(buffer)))
+        return figures
     }
 }
 

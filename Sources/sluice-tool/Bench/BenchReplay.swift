@@ -31,15 +31,11 @@ struct BenchReplay: AsyncParsableCommand {
         let count = workload.count(of: records)
         let directory = try BenchDirectory(in: target.directory)
         defer { directory.remove() }
-        var figures = BenchFigures()
-        figures.add("bench", "replay")
-        figures.addMachine(directory.path)
-        target.describe(records, workload, into: &figures)
+        var figures = target.figures(of: "replay", records, workload, in: directory)
         figures.add("consumers", .integer(Int64(consumers)))
         figures.add("cold", .bool(cold))
         var store = try await directory.openStore()
-        try await store.admin.createTopic(
-            BenchAppend.topic, partitions: target.partitions, configuration: target.topic)
+        try await target.makeTopic(in: store)
         let run = AppendRun(
             store: store, topic: BenchAppend.topic, records: records, keys: BenchKeys(workload),
             target: target, count: count)

@@ -31,14 +31,10 @@ struct BenchSeek: AsyncParsableCommand {
         let count = workload.count(of: records)
         let directory = try BenchDirectory(in: target.directory)
         defer { directory.remove() }
-        var figures = BenchFigures()
-        figures.add("bench", "seek")
-        figures.addMachine(directory.path)
-        target.describe(records, workload, into: &figures)
+        var figures = target.figures(of: "seek", records, workload, in: directory)
         figures.add("records", .integer(Int64(count)))
         let store = try await directory.openStore()
-        try await store.admin.createTopic(
-            BenchAppend.topic, partitions: target.partitions, configuration: target.topic)
+        try await target.makeTopic(in: store)
         var run = AppendRun(
             store: store, topic: BenchAppend.topic, records: records, keys: BenchKeys(workload),
             target: target, count: count)

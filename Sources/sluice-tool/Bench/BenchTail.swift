@@ -48,15 +48,11 @@ struct BenchTail: AsyncParsableCommand {
         let count = workload.records ?? max(1, Int(rate * seconds))
         let directory = try BenchDirectory(in: target.directory)
         defer { directory.remove() }
-        var figures = BenchFigures()
-        figures.add("bench", "tail")
-        figures.addMachine(directory.path)
-        target.describe(records, workload, into: &figures)
+        var figures = target.figures(of: "tail", records, workload, in: directory)
         figures.add("rate", .number(rate))
         figures.add("blocking", .bool(blocking))
         let store = try await directory.openStore()
-        try await store.admin.createTopic(
-            BenchAppend.topic, partitions: target.partitions, configuration: target.topic)
+        try await target.makeTopic(in: store)
         let run = TailRun(store: store, records: records, target: target, count: count)
         let meter = BenchMeter(run.counters, bytesPerRecord: records.meanBytes, isShown: !target.json)
         let (latencies, batches) =
@@ -204,13 +200,9 @@ struct BenchMixed: AsyncParsableCommand {
         let count = workload.count(of: records)
         let directory = try BenchDirectory(in: target.directory)
         defer { directory.remove() }
-        var figures = BenchFigures()
-        figures.add("bench", "mixed")
-        figures.addMachine(directory.path)
-        target.describe(records, workload, into: &figures)
+        var figures = target.figures(of: "mixed", records, workload, in: directory)
         let store = try await directory.openStore()
-        try await store.admin.createTopic(
-            BenchAppend.topic, partitions: target.partitions, configuration: target.topic)
+        try await target.makeTopic(in: store)
         let run = TailRun(store: store, records: records, target: target, count: count)
         let meter = BenchMeter(run.counters, bytesPerRecord: records.meanBytes, isShown: !target.json)
         let (latencies, _) = try await run.tasks(rate: nil)
