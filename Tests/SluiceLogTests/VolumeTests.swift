@@ -343,6 +343,46 @@ import Testing
         #expect(try store.read("t") == [])
     }
 
+    @Test func `a store that has stopped does not show more when a topic becomes written`() throws {
+        let store = try store()
+        let lost = try store.submit([long], to: "t")
+        let write = try #require(store.take(.append))
+        var settings = LogSettings()
+        settings.isDurable = false
+        _ = try store.request {
+            try $0.configureTopic("t", settings: settings.simulatedText, log: settings, request: $1)
+        }
+        store.files.fail(.sync, errno: 5, pathContains: "/manifest/")
+        try store.createTopic("v")
+        #expect(store.events.contains { if case .storeStopped = $0 { true } else { false } })
+        store.run(write)
+        store.drive()
+        #expect(isIndeterminate(store.answers[lost]))
+        #expect(try store.read("t") == [])
+    }
+
+    @Test func `a partition that stops at a roll lets its file go to those that wait for one`() throws {
+        let store = try store { $0.openFiles = 1 }
+        try store.createTopic("r") { $0.segmentBytes = 200 }
+        try store.append(["first"], to: "r")
+        store.files.fail(.sync, errno: 5, pathContains: "/r-0/")
+        let stopped = try store.submit([long], to: "r")
+        var roll: IOJob?
+        while let job = store.take(.append) ?? store.take(.background) {
+            if case .roll = job {
+                roll = job
+                break
+            }
+            store.run(job)
+        }
+        let waiting = try store.submit(["x"], to: "t")
+        #expect(store.take(.append) == nil)
+        store.run(try #require(roll))
+        #expect(isStopped(store.answers[stopped]))
+        store.drive()
+        #expect(store.answers[waiting]?.offset == 0)
+    }
+
     @Test func `a journal that is full is used again once the segments are synced`() throws {
         let store = try store { $0.journalBytes = 16 << 10 }
         for count in 0..<200 { #expect(try store.append([long], to: "t")?.offset == Int64(count)) }

@@ -78,6 +78,8 @@ extension Volume {
                 failedSync(job.partition, error, now: now)
             }
             settle(job.partition)
+            // One that has stopped lets its file go.
+            retryFiles()
             return
         }
         var sealed = job.sealed

@@ -143,7 +143,8 @@ extension Volume {
                 continue
             }
             // A file whose sync has failed tells nothing more, and will not be written.
-            if !partition.isBusy, partition.isClean || partition.isStopped, partition.journalled == nil {
+            let isDone = partition.isStopped || partition.isClean && partition.journalled == nil
+            if isDone, !partition.isBusy {
                 partitions[number]?.file = nil
                 partitions[number]?.isClosing = true
                 openCount -= 1

@@ -173,9 +173,10 @@ extension Volume {
     }
 
     mutating func continueConfiguring(_ number: Int) {
-        // In a partition that has stopped, readers would see more than they may when it is made `written`.
-        guard let partition = partitions[number], let settings = partition.nextSettings, !partition.isWriting,
-            partition.heldBy == nil, partition.uncommitted.isEmpty, !partition.isStopped
+        // Where writing has stopped, readers would see more than they may when it is made `written`.
+        guard failure == nil, let partition = partitions[number], let settings = partition.nextSettings,
+            !partition.isWriting, partition.heldBy == nil, partition.uncommitted.isEmpty,
+            !partition.isStopped
         else { return }
         partitions[number]?.settings = settings
         partitions[number]?.nextSettings = nil
