@@ -84,11 +84,13 @@ public struct VolumeHistory: Sendable, Hashable, LosslessStringConvertible {
 
     /// A history in which nothing goes wrong unless it is said.
     public init(
-        _ steps: [HistoryStep], crashAfterCalls: Int? = nil, end: End = .processDeath, fault: Fault? = nil
+        _ steps: [HistoryStep], crashAfterCalls: Int? = nil, end: End = .processDeath,
+        again: SecondEnd? = nil, fault: Fault? = nil
     ) {
         self.steps = steps
         self.crashAfterCalls = crashAfterCalls
         self.end = end
+        self.again = again
         self.fault = fault
     }
 
