@@ -84,12 +84,12 @@ public final class Consumer: AsyncSequence, Sendable {
         let number = try state.withLock { state throws(StreamError) in
             state.partitions[try state.index(of: partition)].number
         }
-        let offset = try await engine.onReader { () throws(StreamError) in
-            try engine.resolve(position, partition, number)
+        let start = try await engine.onReader { () throws(StreamError) in
+            try engine.start(at: position, of: partition, number)
         }
         try state.withLock { state throws(StreamError) in
             if state.isClosed { throw .closed }
-            state.seek(try state.index(of: partition), to: offset)
+            state.seek(try state.index(of: partition), to: start)
         }
         membership?.moved(partition)
         wake()

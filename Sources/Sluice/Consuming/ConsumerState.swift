@@ -141,9 +141,9 @@ struct ConsumerState: ~Copyable {
             }
             let stored = ByteSlice(rest.buffer, start: rest.start, count: header.totalBytes)
             fetched?.consumed += header.totalBytes
-            partitions[index].place = (
-                view.baseOffset, view.generation, position + Int64(header.totalBytes)
-            )
+            partitions[index].place = SegmentPlace(
+                baseOffset: view.baseOffset, generation: view.generation,
+                position: position + Int64(header.totalBytes))
             if header.isControl || header.recordCount == 0 {
                 partitions[index].next = header.nextOffset
                 continue
@@ -173,9 +173,9 @@ struct ConsumerState: ~Copyable {
         fetched = (index, batches, plan.view, 0)
     }
 
-    /// Goes to an offset of one partition.
-    mutating func seek(_ index: Int, to offset: Int64) {
-        partitions[index].seek(to: offset)
+    /// Goes elsewhere in one partition.
+    mutating func seek(_ index: Int, to start: ReadStart) {
+        partitions[index].seek(to: start)
         if fetched?.index == index { fetched = nil }
         if inHand?.index == index { inHand = nil }
         generation += 1

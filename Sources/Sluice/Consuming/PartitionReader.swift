@@ -12,8 +12,8 @@ struct PartitionReader {
     let number: Int
     /// The next offset to be fetched.
     var next: Int64
-    /// Where the segment with that base offset, as it was after so many compactions, is to be read on.
-    var place: (baseOffset: Int64, generation: Int32, position: Int64)?
+    /// Where `next` lies.
+    var place: SegmentPlace?
     /// Bytes of the next fetch, if the consumer takes so many: after a seek few, so that the first record is
     /// there soon, then more each time.
     var fetchBytes = firstFetchBytes
@@ -31,10 +31,10 @@ struct PartitionReader {
     /// Takes note of a fetch.
     mutating func fetched() { fetchBytes = min(fetchBytes * 4, 1 << 30) }
 
-    /// Goes to an offset.
-    mutating func seek(to offset: Int64) {
-        next = offset
-        place = nil
+    /// Goes elsewhere.
+    mutating func seek(to start: ReadStart) {
+        next = start.offset
+        place = start.place
         failure = nil
         processed = nil
         fetchBytes = Self.firstFetchBytes
@@ -67,6 +67,19 @@ struct PartitionReader {
     func translated(_ error: LogError) -> StreamError {
         StreamError(error, of: topicPartition)
     }
+}
+
+/// The beginning of a batch: in the segment with that base offset, as it was after so many compactions.
+struct SegmentPlace: Sendable {
+    var baseOffset: Int64
+    var generation: Int32
+    var position: Int64
+}
+
+/// An offset from which to read, and where it lies if that is known already.
+struct ReadStart: Sendable {
+    var offset: Int64
+    var place: SegmentPlace?
 }
 
 /// What is to be fetched, and from where.
@@ -113,25 +126,32 @@ extension LogSource {
 }
 
 extension LogSource {
-    /// The offset that a position means now. Looks into the log for a time: not for the cooperative pool.
-    ///
-    /// Throws `offsetOutOfRange`, `unknownTopic`, `offline`, `corrupt`, `io`.
+    /// The offset that a position means now.
     func resolve(
         _ position: Position, _ partition: TopicPartition, _ number: Int
     ) throws(StreamError) -> Int64 {
+        try start(at: position, of: partition, number).offset
+    }
+
+    /// Where a position is now. Looks into the log for a time: not for the cooperative pool.
+    ///
+    /// Throws `offsetOutOfRange`, `unknownTopic`, `offline`, `corrupt`, `io`.
+    func start(
+        at position: Position, of partition: TopicPartition, _ number: Int
+    ) throws(StreamError) -> ReadStart {
         let reader = PartitionReader(topicPartition: partition, number: number, next: 0)
         do throws(LogError) {
             let valid = try offsets(number)
             switch position {
-            case .earliest: return valid.lowerBound
-            case .latest: return valid.upperBound
+            case .earliest: return ReadStart(offset: valid.lowerBound)
+            case .latest: return ReadStart(offset: valid.upperBound)
             case .offset(let offset):
                 guard offset.rawValue >= valid.lowerBound, offset.rawValue <= valid.upperBound else {
                     throw .offsetOutOfRange(requested: offset.rawValue, valid: valid)
                 }
-                return offset.rawValue
+                return ReadStart(offset: offset.rawValue)
             case .timestamp(let time):
-                return try find(time.millisecondsSince1970, number)?.offset ?? valid.upperBound
+                return try find(time.millisecondsSince1970, number) ?? ReadStart(offset: valid.upperBound)
             }
         } catch {
             throw reader.translated(error)
@@ -139,16 +159,14 @@ extension LogSource {
     }
 
     /// The first record at or after a time; nil when there is none.
-    func find(_ time: Int64, _ number: Int) throws(LogError) -> (offset: Int64, timestamp: Int64)? {
+    func find(_ time: Int64, _ number: Int) throws(LogError) -> ReadStart? {
         while true {
-            if let found = try findOnce(time, number) { return found.record }
+            if case .some(let found) = try findOnce(time, number) { return found }
         }
     }
 
-    /// nil when a compaction came in between.
-    private func findOnce(
-        _ time: Int64, _ number: Int
-    ) throws(LogError) -> (record: (offset: Int64, timestamp: Int64)?, ())? {
+    /// `.some(nil)` when there is none, nil when a compaction came in between.
+    private func findOnce(_ time: Int64, _ number: Int) throws(LogError) -> ReadStart?? {
         var context = CodecContext()
         var view = try segment(number, atTime: time)
         while let segment = view {
@@ -157,14 +175,19 @@ extension LogSource {
                     segment.maxTimestamp >= time
                     ? try reader.record(atTime: time, in: segment, &context) : nil
                 if isReplaced(segment, of: number, afterFailure: false) { return nil }
-                if let found { return (found, ()) }
+                if let found {
+                    let place = SegmentPlace(
+                        baseOffset: segment.baseOffset, generation: segment.generation,
+                        position: found.position)
+                    return ReadStart(offset: found.offset, place: place)
+                }
             } catch {
                 if isReplaced(segment, of: number, afterFailure: true) { return nil }
                 throw error
             }
             view = try self.segment(number, after: segment)
         }
-        return (nil, ())
+        return .some(nil)
     }
 
     /// Runs something that may wait for the disk on a thread that may.

@@ -169,8 +169,9 @@ public struct BlockingStore: Sendable {
         try store.engine.checkOpen()
         let engine = store.engine
         let number = try engine.number(of: partition)
-        let offset = try engine.resolve(position, partition, number)
-        var state = ConsumerState([PartitionReader(topicPartition: partition, number: number, next: offset)])
+        var reader = PartitionReader(topicPartition: partition, number: number, next: 0)
+        reader.seek(to: try engine.start(at: position, of: partition, number))
+        var state = ConsumerState([reader])
         while true {
             switch try state.step(engine) {
             case .deliver(let batch): return batch

@@ -190,7 +190,7 @@ extension LogSource {
         for partition in partitions {
             let number = try number(of: partition)
             var reader = PartitionReader(topicPartition: partition, number: number, next: 0)
-            reader.next = try resolve(position, partition, number)
+            reader.seek(to: try start(at: position, of: partition, number))
             if limit == .end { reader.end = try resolve(.latest, partition, number) }
             readers.append(reader)
         }

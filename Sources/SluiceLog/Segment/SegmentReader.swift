@@ -76,10 +76,10 @@ public struct SegmentReader: Sendable {
     }
 
     /// The first record with a timestamp at or after `timestamp`, in this segment and at or behind the log
-    /// start.
+    /// start, with the position of its batch.
     public func record(
         atTime timestamp: Int64, in view: SegmentView, _ context: inout CodecContext
-    ) throws(LogError) -> (offset: Int64, timestamp: Int64)? {
+    ) throws(LogError) -> (offset: Int64, timestamp: Int64, position: Int64)? {
         var plain = view
         plain.hint = nil
         var walk = SegmentWalk(plain, files)
@@ -94,7 +94,7 @@ public struct SegmentReader: Sendable {
             let decoded = try decode(stored, at: found.position, in: view, &context)
             var cursor = decoded.cursor(from: view.logStart)
             while cursor.next() {
-                if cursor.timestamp >= timestamp { return (cursor.offset, cursor.timestamp) }
+                if cursor.timestamp >= timestamp { return (cursor.offset, cursor.timestamp, found.position) }
             }
             position = found.position + Int64(found.header.totalBytes)
         }
