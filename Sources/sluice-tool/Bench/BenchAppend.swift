@@ -23,6 +23,12 @@ struct BenchAppend: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Records per second, of all producers together.", valueName: "n"))
     var rate: Double?
 
+    @Option(
+        help: ArgumentHelp(
+            "Append so many before, which are not measured: files and memory are there then.",
+            valueName: "n"))
+    var warm = 0
+
     @Flag(help: "Each producer waits until its record is acknowledged.")
     var wait = false
 
@@ -34,6 +40,7 @@ struct BenchAppend: AsyncParsableCommand {
             throw ValidationError("--rate takes 0.01 to 100000000.")
         }
         if blocking, !wait { throw ValidationError("--blocking is for --wait.") }
+        if !(0...100_000_000_000).contains(warm) { throw ValidationError("--warm takes 0 or more.") }
     }
 
     func run() async throws {
@@ -46,11 +53,15 @@ struct BenchAppend: AsyncParsableCommand {
         figures.add("rate", rate.map { .number($0) } ?? .null)
         figures.add("waits", .bool(wait))
         figures.add("blocking", .bool(blocking))
+        figures.add("warm", .integer(Int64(warm)))
         let store = try await directory.openStore()
         try await target.makeTopic(in: store)
         let run = AppendRun(
             store: store, topic: Self.topic, records: records, keys: BenchKeys(workload), target: target,
             count: count)
+        var before = run
+        before.count = warm
+        if warm > 0 { try await before.flatOut() }
         let measured: (cost: BenchCost, worstSecond: Int?, peakBytes: Int64)
         var latencies: BenchLatencies?
         let meter = BenchMeter(
@@ -66,6 +77,7 @@ struct BenchAppend: AsyncParsableCommand {
         }
         measured = await meter.end()
         let expected = run.expected
+        let all = warm > 0 ? expected + before.expected : expected
         try await store.close()
         let stored = BenchMachine.logBytes(below: directory.path)
         figures.add(
@@ -74,7 +86,7 @@ struct BenchAppend: AsyncParsableCommand {
         figures.add("verified", .bool(!target.noVerify))
         if !target.noVerify {
             let store = try await directory.openStore()
-            try await BenchVerify.check(store, Self.topic, expected)
+            try await BenchReading.verify(store, Self.topic, all)
             try await store.close()
         }
         try BenchReport.print(
@@ -84,21 +96,6 @@ struct BenchAppend: AsyncParsableCommand {
     static let topic = "bench"
 }
 
-/// Keys and headers as the options want them.
-struct BenchKeys: Sendable {
-    let keys: [[UInt8]]
-    let headers: [RecordHeader]
-
-    init(_ options: WorkloadOptions) {
-        keys = (0..<options.keys).map { Array("key-\($0)".utf8) }
-        headers = (0..<options.headers).map {
-            RecordHeader(key: "header\($0)", value: Array("value-\($0)".utf8))
-        }
-    }
-
-    var isEmpty: Bool { keys.isEmpty && headers.isEmpty }
-}
-
 /// Producers that share out so many records.
 struct AppendRun: Sendable {
     let store: StreamStore
@@ -106,7 +103,7 @@ struct AppendRun: Sendable {
     let records: BenchWorkload
     let keys: BenchKeys
     let target: TargetOptions
-    let count: Int
+    var count: Int
     let counters: BenchCounters
     /// Of the first record; the others follow by a millisecond each. nil: their times are those of the clock.
     var firstTimestamp: Timestamp?
@@ -166,13 +163,12 @@ struct AppendRun: Sendable {
                 left -= some
             }
         } else {
+            var cursor = BenchCursor(records, keys, from: start)
             for done in 0..<count {
-                let key: [UInt8]? = keys.keys.isEmpty ? nil : keys.keys[(start + done) % keys.keys.count]
+                let (key, value) = cursor.next()
                 try await lane.append(
-                    key: key, value: RawSpan(_unsafeBytes: records[at]), headers: keys.headers,
+                    key: key, value: RawSpan(_unsafeBytes: value), headers: keys.headers,
                     timestamp: firstTimestamp.map { $0 + .milliseconds(start + done) }, partition: partition)
-                at += 1
-                if at == records.count { at = 0 }
                 counters.add(1, index)
             }
         }
@@ -180,102 +176,90 @@ struct AppendRun: Sendable {
         try await producer.close()
     }
 
-    /// Closed loops: the latency of each record, or with a rate from the time that it had.
-    func waitForEach(rate: Double?) async throws -> BenchLatencies {
+    /// What each producer measures, together.
+    private func inEach(
+        _ body: @escaping @Sendable (Int) async throws -> BenchLatencies
+    ) async throws -> BenchLatencies {
         try await withThrowingTaskGroup(of: BenchLatencies.self) { tasks in
-            for index in 0..<target.producers {
-                tasks.addTask {
-                    let producer = try await store.producer(for: topic, configuration: target.producer)
-                    var latencies = BenchLatencies()
-                    var pace = BenchPace(rate.map { $0 / Double(target.producers) })
-                    let (start, count) = share(index)
-                    var at = start % records.count
-                    for done in 0..<count {
-                        let intended = try await pace.next()
-                        let key: [UInt8]? =
-                            keys.keys.isEmpty ? nil : keys.keys[(start + done) % keys.keys.count]
-                        _ = try await producer.send(
-                            key: key, value: RawSpan(_unsafeBytes: records[at]), headers: keys.headers,
-                            partition: partition(index))
-                        latencies.record(nanoseconds: System.monotonicNanoseconds - intended)
-                        at = at + 1 == records.count ? 0 : at + 1
-                        counters.add(1, index)
-                    }
-                    try await producer.close()
-                    return latencies
-                }
-            }
+            for index in 0..<target.producers { tasks.addTask { try await body(index) } }
             var all = BenchLatencies()
             for try await one in tasks { all.add(one) }
             return all
+        }
+    }
+
+    private func pace(_ rate: Double?) -> BenchPace { BenchPace(rate.map { $0 / Double(target.producers) }) }
+
+    /// Closed loops: the latency of each record, or with a rate from the time that it had.
+    func waitForEach(rate: Double?) async throws -> BenchLatencies {
+        try await inEach { index in
+            let producer = try await store.producer(for: topic, configuration: target.producer)
+            var latencies = BenchLatencies()
+            var pace = pace(rate)
+            let (start, count) = share(index)
+            var cursor = BenchCursor(records, keys, from: start)
+            for _ in 0..<count {
+                let intended = try await pace.next()
+                let (key, value) = cursor.next()
+                _ = try await producer.send(
+                    key: key, value: RawSpan(_unsafeBytes: value), headers: keys.headers,
+                    partition: partition(index))
+                latencies.record(nanoseconds: System.monotonicNanoseconds - intended)
+                counters.add(1, index)
+            }
+            try await producer.close()
+            return latencies
         }
     }
 
     /// The same from threads.
     func waitInThreads(rate: Double?) async throws -> BenchLatencies {
-        try await withThrowingTaskGroup(of: BenchLatencies.self) { tasks in
-            for index in 0..<target.producers {
-                tasks.addTask {
-                    try await onThread {
-                        let store = BlockingStore(self.store)
-                        let producer = try store.producer(for: topic, configuration: target.producer)
-                        var latencies = BenchLatencies()
-                        var pace = BenchPace(rate.map { $0 / Double(target.producers) })
-                        let (start, count) = share(index)
-                        var at = start % records.count
-                        for _ in 0..<count {
-                            let intended = pace.waitForNext()
-                            _ = try store.send(
-                                producer, value: RawSpan(_unsafeBytes: records[at]), headers: keys.headers,
-                                partition: partition(index))
-                            latencies.record(nanoseconds: System.monotonicNanoseconds - intended)
-                            at = at + 1 == records.count ? 0 : at + 1
-                            counters.add(1, index)
-                        }
-                        return latencies
-                    }
+        try await inEach { index in
+            try await onThread {
+                let store = BlockingStore(self.store)
+                let producer = try store.producer(for: topic, configuration: target.producer)
+                var latencies = BenchLatencies()
+                var pace = pace(rate)
+                let (start, count) = share(index)
+                var cursor = BenchCursor(records, keys, from: start)
+                for _ in 0..<count {
+                    let intended = pace.waitForNext()
+                    let (key, value) = cursor.next()
+                    _ = try store.send(
+                        producer, key: key, value: RawSpan(_unsafeBytes: value), headers: keys.headers,
+                        partition: partition(index))
+                    latencies.record(nanoseconds: System.monotonicNanoseconds - intended)
+                    counters.add(1, index)
                 }
+                return latencies
             }
-            var all = BenchLatencies()
-            for try await one in tasks { all.add(one) }
-            return all
         }
     }
 
     /// An open loop: records are handed over at their times, and others wait for their acknowledgements.
     func atRate(_ rate: Double) async throws -> BenchLatencies {
-        try await withThrowingTaskGroup(of: BenchLatencies.self) { tasks in
-            for index in 0..<target.producers {
-                tasks.addTask { try await atRate(rate / Double(target.producers), index) }
+        try await inEach { index in
+            let producer = try await store.producer(for: topic, configuration: target.producer)
+            let (sent, sending) = AsyncStream<(record: PendingRecord, intended: Int64)>.makeStream()
+            async let latencies = waitForAll(sent, producer, index)
+            do {
+                defer { sending.finish() }
+                var pace = pace(rate)
+                let (start, count) = share(index)
+                var cursor = BenchCursor(records, keys, from: start)
+                for _ in 0..<count {
+                    let intended = try await pace.next()
+                    let (key, value) = cursor.next()
+                    let record = try await producer.append(
+                        key: key, value: RawSpan(_unsafeBytes: value), headers: keys.headers,
+                        partition: partition(index))
+                    sending.yield((record, intended))
+                }
             }
-            var all = BenchLatencies()
-            for try await one in tasks { all.add(one) }
-            return all
+            let result = try await latencies
+            try await producer.close()
+            return result
         }
-    }
-
-    private func atRate(_ rate: Double, _ index: Int) async throws -> BenchLatencies {
-        let producer = try await store.producer(for: topic, configuration: target.producer)
-        let (sent, sending) = AsyncStream<(record: PendingRecord, intended: Int64)>.makeStream()
-        async let latencies = waitForAll(sent, producer, index)
-        do {
-            defer { sending.finish() }
-            var pace = BenchPace(rate)
-            let (start, count) = share(index)
-            var at = start % records.count
-            for done in 0..<count {
-                let intended = try await pace.next()
-                let key: [UInt8]? = keys.keys.isEmpty ? nil : keys.keys[(start + done) % keys.keys.count]
-                let record = try await producer.append(
-                    key: key, value: RawSpan(_unsafeBytes: records[at]), headers: keys.headers,
-                    partition: partition(index))
-                sending.yield((record, intended))
-                at = at + 1 == records.count ? 0 : at + 1
-            }
-        }
-        let result = try await latencies
-        try await producer.close()
-        return result
     }
 
     private func waitForAll(
@@ -288,74 +272,6 @@ struct AppendRun: Sendable {
             counters.add(1, index)
         }
         return latencies
-    }
-}
-
-/// The times at which records are due; without a rate, now.
-struct BenchPace {
-    private let interval: Double?
-    private let begun = System.monotonicNanoseconds
-    private var done = 0
-
-    init(_ rate: Double?) { interval = rate.map { 1e9 / $0 } }
-
-    private mutating func intended() -> Int64 {
-        guard let interval else { return System.monotonicNanoseconds }
-        defer { done += 1 }
-        return begun + Int64(interval * Double(done))
-    }
-
-    /// Returns when the next record is due, with the time at which it was.
-    mutating func next() async throws -> Int64 {
-        let intended = intended()
-        while true {
-            let left = intended - System.monotonicNanoseconds
-            if left <= 0 { return intended }
-            // A sleep ends late; what is due within it is caught up with.
-            if left > 200_000 {
-                try await Task.sleep(for: .nanoseconds(left - 100_000), tolerance: .zero)
-            } else {
-                await Task.yield()
-            }
-        }
-    }
-
-    mutating func waitForNext() -> Int64 {
-        let intended = intended()
-        while true {
-            let left = intended - System.monotonicNanoseconds
-            if left <= 0 { return intended }
-            if left > 200_000 { Thread.sleep(forTimeInterval: Double(left - 100_000) / 1e9) }
-        }
-    }
-}
-
-/// Runs `body` on a thread of its own, where it may block.
-func onThread<R: Sendable>(_ body: @escaping @Sendable () throws -> R) async throws -> R {
-    try await withCheckedThrowingContinuation { continuation in
-        Thread.detachNewThread { continuation.resume(with: Result(catching: body)) }
-    }
-}
-
-/// Reads a topic back and holds it against what was appended.
-enum BenchVerify {
-    static func check(_ store: StreamStore, _ topic: String, _ expected: BenchSummary) async throws {
-        var found = BenchSummary()
-        let consumer = try await store.consumer(of: topic, until: .end)
-        for try await batch in consumer {
-            var records = batch.records
-            while let record = records.next() {
-                record.value?.withUnsafeBytes { found.add($0) }
-            }
-        }
-        guard found == expected else {
-            throw ToolError.failed(
-                """
-                What was read back is not what was appended: \(found.records) records of \(found.bytes) \
-                bytes, not \(expected.records) of \(expected.bytes)\
-                \(found.records == expected.records ? "; their bytes differ" : "").
-                """)
-        }
     }
 }
 

@@ -113,9 +113,14 @@ enum BenchMachine {
     }
 
     /// The most memory that the process has had since `resetPeak`, bytes; 0 where that is not known.
-    static var peakMemory: Int64 {
+    static var peakMemory: Int64 { status("VmHWM:") }
+
+    /// What is resident now, bytes; 0 where that is not known.
+    static var residentMemory: Int64 { status("VmRSS:") }
+
+    private static func status(_ name: String) -> Int64 {
         let text = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
-        let line = text.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
+        let line = text.split(separator: "\n").first { $0.hasPrefix(name) }
         return (line?.split(separator: " ").dropFirst().first.flatMap { Int64($0) } ?? 0) * 1024
     }
 

@@ -68,7 +68,7 @@ struct BenchLimit: AsyncParsableCommand {
         for slice in [slices.append, slices.replay] {
             lines += slice.report(count, hasRatio: !noVerify, into: &figures)
         }
-        for part in run.parts() {
+        for part in try await [run.twoLoops()] + run.parts() {
             figures.add(part.key, rounded: part.value, part.digits)
             lines.append(part.words)
         }
@@ -161,17 +161,7 @@ private struct LimitRun {
             // Who goes first takes turns too.
             for side in pair % 2 == 0 ? [0, 1] : [1, 0] {
                 if side == 0 {
-                    try append.limit.append(
-                        measure {
-                            guard
-                                bench_append(
-                                    file, records.records, count, target.batch, target.codec == .none ? 0 : 1)
-                                    > 0
-                            else {
-                                throw ToolError.failed(
-                                    "\(file) cannot be written: \(System.text(ofErrno: errno))")
-                            }
-                        })
+                    try append.limit.append(measure { try loop(file) })
                 } else {
                     try await append.sluice.append(measure { try await run.flatOut() })
                 }
@@ -188,10 +178,16 @@ private struct LimitRun {
                             }
                         })
                 } else {
-                    try await replay.sluice.append(measure { try await read(store, topic, expected) })
+                    try await replay.sluice.append(
+                        measure {
+                            let (seen, bytes) = try await BenchReading.count(store, topic)
+                            guard bytes == expected.bytes, seen == expected.records else {
+                                throw ToolError.failed("\(seen) records of \(bytes) bytes were read.")
+                            }
+                        })
                 }
             }
-            if isVerified { try await BenchVerify.check(store, topic, expected) }
+            if isVerified { try await BenchReading.verify(store, topic, expected) }
             try await store.admin.deleteTopic(topic)
             progress.update(
                 records: Int64((pair + 1) * count), bytes: Int64((pair + 1) * expected.bytes),
@@ -202,18 +198,11 @@ private struct LimitRun {
         return (append, replay)
     }
 
-    private func read(_ store: StreamStore, _ topic: String, _ expected: BenchSummary) async throws {
-        let consumer = try await store.consumer(of: topic, until: .end)
-        var (count, bytes) = (0, 0)
-        for try await batch in consumer {
-            var view = batch.records
-            while let record = view.next() {
-                bytes += record.value?.byteCount ?? 0
-                count += 1
-            }
-        }
-        guard count == expected.records, bytes == expected.bytes else {
-            throw ToolError.failed("\(count) records of \(bytes) bytes were read.")
+    /// The C loop, once.
+    private func loop(_ file: String) throws {
+        let codec: Int32 = target.codec == .none ? 0 : 1
+        guard bench_append(file, records.records, count, target.batch, codec) > 0 else {
+            throw ToolError.failed("\(file) cannot be written: \(System.text(ofErrno: errno))")
         }
     }
 
@@ -229,6 +218,27 @@ private struct LimitRun {
         try await body()
         let cost = BenchCost(from: start, to: .now)
         return (cost.seconds, cost.cpuSeconds)
+    }
+
+    /// How many times as much two of the C loops append at once as one alone: what is there for a second
+    /// producer.
+    func twoLoops() async throws -> Part {
+        let files = [place.path + "/loop-a", place.path + "/loop-b"]
+        defer { for file in files { try? FileManager.default.removeItem(atPath: file) } }
+        var ratios: [Double] = []
+        for _ in 0..<5 {
+            let one = try measure { try loop(files[0]) }
+            let two = try await measure {
+                async let other: Void = onThread { try loop(files[1]) }
+                try loop(files[0])
+                try await other
+            }
+            ratios.append(2 * one.wall / two.wall)
+        }
+        let ratio = ratios.sorted()[2]
+        return Part(
+            key: "two_loops_speedup", value: ratio, digits: 2,
+            words: "two C loops at once: \(Amounts.decimal(ratio)) × one")
     }
 
     // MARK: The parts alone

@@ -50,7 +50,10 @@ struct BenchOpen: AsyncParsableCommand {
             killed += try await measure(directory, name, 1) { scanned = $0.bytesRead }
             try? FileManager.default.removeItem(atPath: directory.path + "/" + name)
         }
-        try await directory.openStore().close()
+        let before = BenchMachine.residentMemory
+        let opened = try await directory.openStore()
+        figures.add("open_memory_bytes", .integer(BenchMachine.residentMemory - before))
+        try await opened.close()
         let closed = try await measure(directory, "store", rounds) { _ in }
         for (name, times) in [("empty", empty), ("closed", closed), ("killed", killed)] {
             figures.add("open_\(name)_ms", rounded: times.sorted()[times.count / 2], 3)
@@ -60,7 +63,7 @@ struct BenchOpen: AsyncParsableCommand {
         figures.add("verified", .bool(!target.noVerify))
         if !target.noVerify {
             let store = try await directory.openStore()
-            try await BenchVerify.check(store, BenchAppend.topic, records.summary(from: 0, count))
+            try await BenchReading.verify(store, BenchAppend.topic, records.summary(from: 0, count))
             try await store.close()
         }
         func median(_ times: [Double]) -> String { Amounts.decimal(times.sorted()[times.count / 2]) }

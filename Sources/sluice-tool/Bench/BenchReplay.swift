@@ -49,12 +49,12 @@ struct BenchReplay: AsyncParsableCommand {
         let meter = BenchMeter(
             counters, bytesPerRecord: records.meanBytes, isShown: !target.json)
         let opened = store
-        let (seen, bytes) = try await withThrowingTaskGroup(of: (Int, Int).self) { tasks in
+        let (seen, bytes) = try await withThrowingTaskGroup(of: (records: Int, bytes: Int).self) { tasks in
             for index in 0..<consumers {
-                tasks.addTask { try await Self.read(opened, counters, index) }
+                tasks.addTask { try await BenchReading.count(opened, BenchAppend.topic, counters, index) }
             }
             var sums = (records: 0, bytes: 0)
-            for try await one in tasks { sums = (sums.records + one.0, sums.bytes + one.1) }
+            for try await one in tasks { sums = (sums.records + one.records, sums.bytes + one.bytes) }
             return sums
         }
         let measured = await meter.end()
@@ -67,15 +67,19 @@ struct BenchReplay: AsyncParsableCommand {
         let stored = BenchMachine.logBytes(below: directory.path) * Int64(consumers)
         figures.add(records: seen, bytes: bytes, stored: stored, measured)
         figures.add("verified", .bool(!target.noVerify))
-        if !target.noVerify { try await BenchVerify.check(store, BenchAppend.topic, expected) }
+        if !target.noVerify { try await BenchReading.verify(store, BenchAppend.topic, expected) }
         try await store.close()
         try BenchReport.print(figures, figures.summary("replay"), [], target.json)
     }
+}
 
-    private static func read(
-        _ store: StreamStore, _ counters: BenchCounters, _ index: Int
-    ) async throws -> (Int, Int) {
-        let consumer = try await store.consumer(of: BenchAppend.topic, until: .end)
+/// Goes through a topic from its beginning to its end.
+enum BenchReading {
+    /// Counts what is there.
+    static func count(
+        _ store: StreamStore, _ topic: String, _ counters: BenchCounters? = nil, _ index: Int = 0
+    ) async throws -> (records: Int, bytes: Int) {
+        let consumer = try await store.consumer(of: topic, until: .end)
         var (count, bytes) = (0, 0)
         for try await batch in consumer {
             var view = batch.records
@@ -85,9 +89,29 @@ struct BenchReplay: AsyncParsableCommand {
                 inBatch += 1
             }
             count += inBatch
-            counters.add(inBatch, index)
+            counters?.add(inBatch, index)
         }
         return (count, bytes)
+    }
+
+    /// Holds it against what was appended, byte by byte.
+    static func verify(_ store: StreamStore, _ topic: String, _ expected: BenchSummary) async throws {
+        var found = BenchSummary()
+        let consumer = try await store.consumer(of: topic, until: .end)
+        for try await batch in consumer {
+            var records = batch.records
+            while let record = records.next() {
+                record.value?.withUnsafeBytes { found.add($0) }
+            }
+        }
+        guard found == expected else {
+            throw ToolError.failed(
+                """
+                What was read back is not what was appended: \(found.records) records of \(found.bytes) \
+                bytes, not \(expected.records) of \(expected.bytes)\
+                \(found.records == expected.records ? "; their bytes differ" : "").
+                """)
+        }
     }
 }
 

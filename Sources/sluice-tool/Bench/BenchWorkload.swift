@@ -133,6 +133,30 @@ final class BenchWorkload: @unchecked Sendable {
     }
 }
 
+/// Goes through the records from one on, and with them through the keys.
+struct BenchCursor {
+    private let records: BenchWorkload
+    private let keys: [[UInt8]]
+    private var at: Int
+    private var keyAt: Int
+
+    init(_ records: BenchWorkload, _ keys: BenchKeys, from start: Int) {
+        (self.records, self.keys) = (records, keys.keys)
+        at = start % records.count
+        keyAt = keys.keys.isEmpty ? 0 : start % keys.keys.count
+    }
+
+    @inline(__always)
+    mutating func next() -> (key: [UInt8]?, value: UnsafeRawBufferPointer) {
+        let value = records[at]
+        at = at + 1 == records.count ? 0 : at + 1
+        guard !keys.isEmpty else { return (nil, value) }
+        let key = keys[keyAt]
+        keyAt = keyAt + 1 == keys.count ? 0 : keyAt + 1
+        return (key, value)
+    }
+}
+
 /// How many records, of how many bytes; and the sum of their checksums, so that the order does not matter.
 struct BenchSummary: Equatable {
     var records = 0
