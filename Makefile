@@ -1,6 +1,6 @@
 # What a checkout can do. Everything here may be run again: what is there already is not fetched, built or made twice.
 
-.PHONY: build demo test crash-test torture fuzz sanitize bench-peers bench-plots format lint clean
+.PHONY: build demo test crash-test torture fuzz sanitize bench-peers bench-plots bench-micro format lint clean
 
 SWIFT_TOOL = --traits Tool
 
@@ -44,6 +44,11 @@ bench-peers: build
 # The plots of Docs/Benchmarks.md, measured anew.
 bench-plots: build
 	Scripts/bench-plots
+
+# Instructions and allocations of the engine's parts, each alone, against their thresholds: needs valgrind.
+bench-micro:
+	Scripts/install-system-packages
+	Scripts/bench-micro
 
 format:
 	swift format --in-place --parallel --recursive Package.swift Sources Tests Fuzzing/Sources

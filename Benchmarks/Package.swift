@@ -4,8 +4,8 @@ import PackageDescription
 // Benchmarks stand beside the package, so that a user of the library does not resolve or build them. Those of
 // the whole store are `sluice bench`.
 //
-//     swift package --package-path Benchmarks benchmark               the parts, each alone
-//     swift package --package-path Benchmarks benchmark thresholds check
+//     Scripts/bench-micro                                             the parts, each alone
+//     swift package --package-path Benchmarks benchmark               the same, times alone
 //     swift run -c release --package-path Benchmarks churn DIRECTORY [SECONDS]
 //     Scripts/pressure-test
 //     Scripts/bench-peers
@@ -21,6 +21,14 @@ let package = Package(
     targets: [
         .executableTarget(name: "churn", dependencies: [.product(name: "Sluice", package: "sluice")]),
         .executableTarget(name: "pressure", dependencies: [.product(name: "Sluice", package: "sluice")]),
+        // valgrind 3.19 cannot read the debug information that Swift 6.3 writes.
+        .executableTarget(
+            name: "micro-part",
+            dependencies: [
+                .product(name: "SluiceMicro", package: "sluice"),
+                .product(name: "CSluiceBench", package: "sluice"),
+            ],
+            linkerSettings: [.unsafeFlags(["-Xlinker", "--strip-debug"], .when(platforms: [.linux]))]),
         .executableTarget(
             name: "Micro",
             dependencies: [

@@ -1,5 +1,6 @@
 // Each micro-benchmark runs, and does what it says.
 
+import Foundation
 import SluiceMicro
 import Testing
 
@@ -11,5 +12,15 @@ import Testing
         #expect(once > 0)
         #expect(run.run(3) == once)
         #expect(try benchmark.prepare().run(3) == once)
+    }
+
+    /// What has no threshold, Scripts/bench-micro passes over without a word.
+    @Test(arguments: MicroBenchmark.allCases)
+    func `a micro-benchmark has thresholds`(benchmark: MicroBenchmark) throws {
+        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent()
+        let file = root.appending(path: "Benchmarks/Thresholds/Micro.\(benchmark.rawValue).p90.json")
+        let thresholds = try JSONDecoder().decode([String: Int].self, from: Data(contentsOf: file))
+        #expect(Set(thresholds.keys) == ["allocations", "callgrindInstructions"])
     }
 }
