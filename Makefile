@@ -1,6 +1,6 @@
 # What a checkout can do. Everything here may be run again: what is there already is not fetched, built or made twice.
 
-.PHONY: build demo test crash-test torture fuzz sanitize bench-peers bench-plots bench-micro format lint clean
+.PHONY: build demo test crash-test torture fuzz sanitize bench-peers bench-targets bench-plots bench-micro format lint clean
 
 SWIFT_TOOL = --traits Tool
 
@@ -40,6 +40,10 @@ sanitize:
 # Beside Redis Streams, SQLite, RocksDB and NATS, in turns; the table goes to Docs/Benchmarks.md.
 bench-peers: build
 	Scripts/bench-peers --write
+
+# What the store is to reach, measured: half an hour; the table goes to Docs/Benchmarks.md.
+bench-targets: build
+	Scripts/bench-targets --write
 
 # The plots of Docs/Benchmarks.md, measured anew.
 bench-plots: build

@@ -17,4 +17,7 @@ enum FileLimit {
         #endif
         return Int(clamping: limit.rlim_cur)
     }
+
+    /// What of it stores may take: half stays with the program, or 1,024.
+    static var forStores: Int { max(current / 2, current - 1024) }
 }

@@ -90,10 +90,12 @@ final class SharedLane: @unchecked Sendable {
         }
     }
 
-    /// Submits the partition's open batch if it is that one.
+    /// Somebody awaits the partition's open batch, if it is that one: it does not linger. Behind one that is
+    /// under way it leaves when that has been answered, with all that come until then.
     func submit(_ partition: Int, number: UInt64) {
         lock.withLock {
-            if lane.openBatch(partition) == number { lane.submit(partition) }
+            let leavesSoon = core.configuration.linger == .zero && core.isInFlight(partition)
+            if !leavesSoon, lane.openBatch(partition) == number { lane.submit(partition) }
         }
         drain()
     }

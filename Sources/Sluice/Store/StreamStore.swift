@@ -76,7 +76,9 @@ public final class StreamStore: Streams, Service {
         if volume.diskBytes == .max {
             volume.diskBytes = configuration.diskBytes ?? DeviceMember.defaultBudget(at: path)
         }
-        volume.openFiles = max(2, min(configuration.maxOpenFiles, FileLimit.current / 2) / 2)
+        let allowed = min(configuration.maxOpenFiles, FileLimit.forStores)
+        // The others are for those who read, a file or two each, for the journal and for the manifest.
+        volume.openFiles = max(2, allowed - max(8, min(allowed / 2, 256)))
         do throws(LogError) {
             let opened = try StoreDirectory.open(
                 path, files, configuration: volume, strict: configuration.strict, now: .now, random: &random,

@@ -10,9 +10,12 @@ public struct StoreConfiguration: Sendable {
     ///
     /// Producers are slowed before that is reached, and refused there: see back pressure.
     public var diskBytes: Int64?
-    /// The most files that the store has open at once, at least 16; no more than half of the process's limit
-    /// is used.
-    public var maxOpenFiles = 1024
+    /// The most files that the store has open at once, at least 16. Of the process's limit, `ulimit -n`, half
+    /// is left to the program, or 1,024.
+    ///
+    /// A partition that is written has its segment open. When there are more of them than files, each other
+    /// write waits for a sync.
+    public var maxOpenFiles = 16_384
     /// Whether opening fails with `corrupt` when anything is damaged, rather than opening the rest.
     public var strict = false
     /// Whether the store can be administered from outside while it is open: it listens on `control.sock` in

@@ -15,7 +15,7 @@ extension StreamError {
         case ENOSPC, EDQUOT: self = .noSpace(path: error.path)
         case EROFS: self = .readOnly(path: error.path)
         case ENOTDIR: self = .notADirectory(path: error.path)
-        case EMFILE, ENFILE: self = .tooManyOpenFiles(limit: Self.openFilesLimit)
+        case EMFILE, ENFILE: self = .tooManyOpenFiles(limit: FileLimit.current)
         default: self = .io(operation: error.operation, file: error.path, errno: error.errno)
         }
     }
@@ -62,16 +62,5 @@ extension StreamError {
     /// A setting of a topic that was refused.
     package init(_ error: SettingsError) {
         self = .illegalConfiguration(key: error.key, value: error.value, reason: error.reason)
-    }
-
-    /// How many files this process may have open: the soft limit, which is the one that is in force.
-    private static var openFilesLimit: Int {
-        var limit = rlimit()
-        #if canImport(Glibc)
-        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return 0 }
-        #else
-        guard getrlimit(RLIMIT_NOFILE, &limit) == 0 else { return 0 }
-        #endif
-        return Int(clamping: limit.rlim_cur)
     }
 }

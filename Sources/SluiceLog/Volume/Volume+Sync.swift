@@ -134,34 +134,48 @@ extension Volume {
 
     /// Finds an open segment file that can be closed; asks for a sync when they are all dirty.
     mutating func evictFile(now: Instant) -> (file: FileID, partition: Int)? {
+        guard mayEvict else { return nil }
         var dirtyFound = 0
         for _ in 0..<openOrder.count {
             guard let number = openOrder.popFirst() else { break }
-            guard let partition = partitions[number], let file = partition.file else { continue }
-            if isGoing(partition) {
-                openOrder.append(number)
-                continue
+            let leaving = leavingRecorded
+            // Looked at where it is: of thousands of partitions a copy of each would be made for each write.
+            let fate = with(number) { partition in
+                guard let file = partition.file else { return FileFate.gone }
+                if partition.isLeaving, leaving.contains(partition.key.topic) { return .kept }
+                // A file whose sync has failed tells nothing more, and will not be written.
+                let isDone = partition.isStopped || partition.isClean && partition.journalled == nil
+                guard isDone, !partition.isBusy else { return partition.isClean ? .kept : .dirty }
+                partition.file = nil
+                partition.isClosing = true
+                return .closed(file)
             }
-            // A file whose sync has failed tells nothing more, and will not be written.
-            let isDone = partition.isStopped || partition.isClean && partition.journalled == nil
-            if isDone, !partition.isBusy {
-                partitions[number]?.file = nil
-                partitions[number]?.isClosing = true
+            switch fate {
+            case nil, .gone: break
+            case .kept: openOrder.append(number)
+            case .dirty:
+                openOrder.append(number)
+                guard dirtyFound < 64 else { break }
+                dirtyFound += 1
+                requestSync(number)
+            case .closed(let file):
                 openCount -= 1
                 return (file, number)
             }
-            openOrder.append(number)
-            if !partition.isClean, dirtyFound < 64 {
-                dirtyFound += 1
-                requestSync(number)
-            }
         }
+        mayEvict = false
         return nil
+    }
+
+    private enum FileFate {
+        case gone, kept, dirty
+        case closed(FileID)
     }
 
     /// Lets partitions that waited for a descriptor try again: as many as a sync may have freed, first come
     /// first served.
     mutating func retryFiles() {
+        mayEvict = true
         guard !waitingForFile.isEmpty, !PlantedBug.waitersForgotten.isPlanted else { return }
         let waiting = waitingForFile
         waitingForFile = Array(waiting.dropFirst(64))

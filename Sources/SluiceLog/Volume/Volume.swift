@@ -102,6 +102,8 @@ public struct Volume: ~Copyable {
     /// Partitions with something in their active segment.
     var activeCount = 0
     var waitingForFile: [Int] = []
+    /// No file could be closed, and nothing has ended since.
+    var mayEvict = true
     /// Parts of atomic writes whose segment could not be written; tried again from then on, monotonic ns.
     var retries: [Int] = []
     var retryAt: Int64?

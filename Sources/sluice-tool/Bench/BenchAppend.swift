@@ -32,6 +32,9 @@ struct BenchAppend: AsyncParsableCommand {
     @Flag(help: "Each producer waits until its record is acknowledged.")
     var wait = false
 
+    @Option(help: ArgumentHelp("Tasks that share each producer, 1 to 1,024; with --wait.", valueName: "n"))
+    var tasks = 1
+
     @Flag(help: "Append from threads, through the blocking interface; with --wait.")
     var blocking = false
 
@@ -39,6 +42,8 @@ struct BenchAppend: AsyncParsableCommand {
         if let rate, !rate.isFinite || rate < 0.01 || rate > 1e8 {
             throw ValidationError("--rate takes 0.01 to 100000000.")
         }
+        if !(1...1_024).contains(tasks) { throw ValidationError("--tasks takes 1 to 1024.") }
+        if tasks > 1, !wait { throw ValidationError("--tasks is for --wait.") }
         if blocking, !wait { throw ValidationError("--blocking is for --wait.") }
         if !(0...100_000_000_000).contains(warm) { throw ValidationError("--warm takes 0 or more.") }
     }
@@ -52,15 +57,17 @@ struct BenchAppend: AsyncParsableCommand {
         var figures = target.figures(of: "append", records, workload, in: directory)
         figures.add("rate", rate.map { .number($0) } ?? .null)
         figures.add("waits", .bool(wait))
+        figures.add("tasks", .integer(Int64(tasks)))
         figures.add("blocking", .bool(blocking))
         figures.add("warm", .integer(Int64(warm)))
         let store = try await directory.openStore()
         try await target.makeTopic(in: store)
         let run = AppendRun(
             store: store, topic: Self.topic, records: records, keys: BenchKeys(workload), target: target,
-            count: count)
-        var before = run
-        before.count = warm
+            count: count, tasks: tasks)
+        let before = AppendRun(
+            store: store, topic: Self.topic, records: records, keys: BenchKeys(workload), target: target,
+            count: warm)
         if warm > 0 { try await before.flatOut() }
         let measured: (cost: BenchCost, worstSecond: Int?, peakBytes: Int64)
         var latencies: BenchLatencies?
@@ -103,39 +110,42 @@ struct AppendRun: Sendable {
     let records: BenchWorkload
     let keys: BenchKeys
     let target: TargetOptions
-    var count: Int
+    let count: Int
+    /// What works at once: the producers, or the tasks that share them.
+    let workers: Int
     let counters: BenchCounters
     /// Of the first record; the others follow by a millisecond each. nil: their times are those of the clock.
     var firstTimestamp: Timestamp?
 
     init(
         store: StreamStore, topic: String, records: BenchWorkload, keys: BenchKeys, target: TargetOptions,
-        count: Int
+        count: Int, tasks: Int = 1
     ) {
         (self.store, self.topic, self.records, self.keys) = (store, topic, records, keys)
         (self.target, self.count) = (target, count)
-        counters = BenchCounters(target.producers)
+        workers = target.producers * tasks
+        counters = BenchCounters(workers)
     }
 
-    /// The records of producer `index`: from where, and how many.
+    /// The records of worker `index`: from where, and how many.
     func share(_ index: Int) -> (start: Int, count: Int) {
-        let each = count / target.producers
-        let more = count % target.producers
+        let each = count / workers
+        let more = count % workers
         return (index * each + min(index, more), each + (index < more ? 1 : 0))
     }
 
     var expected: BenchSummary { records.summary(from: 0, count) }
 
-    /// Each producer keeps to a partition of its own where there are enough of them for that.
-    func partition(_ producer: Int) -> Int? {
-        keys.keys.isEmpty && target.producers >= target.partitions ? producer % target.partitions : nil
+    /// Each worker keeps to a partition of its own where there are enough of them for that.
+    func partition(_ worker: Int) -> Int? {
+        keys.keys.isEmpty && workers >= target.partitions ? worker % target.partitions : nil
     }
 
     // MARK: Ways to append
 
     func flatOut() async throws {
         try await withThrowingTaskGroup(of: Void.self) { tasks in
-            for index in 0..<target.producers { tasks.addTask { try await flatOut(index) } }
+            for index in 0..<workers { tasks.addTask { try await flatOut(index) } }
             try await tasks.waitForAll()
         }
     }
@@ -176,24 +186,33 @@ struct AppendRun: Sendable {
         try await producer.close()
     }
 
-    /// What each producer measures, together.
+    /// What each worker measures, together.
     private func inEach(
         _ body: @escaping @Sendable (Int) async throws -> BenchLatencies
     ) async throws -> BenchLatencies {
         try await withThrowingTaskGroup(of: BenchLatencies.self) { tasks in
-            for index in 0..<target.producers { tasks.addTask { try await body(index) } }
+            for index in 0..<workers { tasks.addTask { try await body(index) } }
             var all = BenchLatencies()
             for try await one in tasks { all.add(one) }
             return all
         }
     }
 
-    private func pace(_ rate: Double?) -> BenchPace { BenchPace(rate.map { $0 / Double(target.producers) }) }
+    private func pace(_ rate: Double?) -> BenchPace { BenchPace(rate.map { $0 / Double(workers) }) }
+
+    private func producers() async throws -> [Producer] {
+        var producers: [Producer] = []
+        for _ in 0..<target.producers {
+            producers.append(try await store.producer(for: topic, configuration: target.producer))
+        }
+        return producers
+    }
 
     /// Closed loops: the latency of each record, or with a rate from the time that it had.
     func waitForEach(rate: Double?) async throws -> BenchLatencies {
-        try await inEach { index in
-            let producer = try await store.producer(for: topic, configuration: target.producer)
+        let producers = try await producers()
+        return try await inEach { index in
+            let producer = producers[index % producers.count]
             var latencies = BenchLatencies()
             var pace = pace(rate)
             let (start, count) = share(index)
@@ -207,17 +226,17 @@ struct AppendRun: Sendable {
                 latencies.record(nanoseconds: System.monotonicNanoseconds - intended)
                 counters.add(1, index)
             }
-            try await producer.close()
             return latencies
         }
     }
 
     /// The same from threads.
     func waitInThreads(rate: Double?) async throws -> BenchLatencies {
-        try await inEach { index in
+        let producers = try await producers()
+        return try await inEach { index in
             try await onThread {
                 let store = BlockingStore(self.store)
-                let producer = try store.producer(for: topic, configuration: target.producer)
+                let producer = producers[index % producers.count]
                 var latencies = BenchLatencies()
                 var pace = pace(rate)
                 let (start, count) = share(index)
