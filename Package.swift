@@ -63,6 +63,8 @@ let package = Package(
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             swiftSettings: settings),
+        // The Kafka protocol's requests and responses as values and as bytes.
+        .target(name: "KafkaWire", swiftSettings: settings),
         .target(name: "SluiceFoundation", dependencies: ["Sluice"], swiftSettings: settings),
         .target(name: "SluiceTesting", dependencies: ["SluiceLog", "SluiceCore"], swiftSettings: settings),
         // The parts of an append and a replay, for Benchmarks.

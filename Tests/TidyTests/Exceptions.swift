@@ -7,6 +7,7 @@ enum Allowed {
         ("Sources/SluiceLog", ["CLZ4", "CISAL", "CZstd", "CSnappy", "CSluiceSystem"]),
         ("Sources/SluiceLog/Posix", system.union(["CSluiceSystem"])),
         ("Sources/SluiceCore", ["SluiceLog"]),
+        ("Sources/KafkaWire", []),
         (
             "Sources/Sluice",
             system.union([
@@ -49,7 +50,7 @@ enum Allowed {
     ]
 
     /// The targets without threads, locks, tasks, clocks and randomness of their own.
-    static let deterministic = ["Sources/SluiceLog", "Sources/SluiceCore"]
+    static let deterministic = ["Sources/SluiceLog", "Sources/SluiceCore", "Sources/KafkaWire"]
 
     /// Words of threads that are allowed in a deterministic target.
     static let concurrency: [(folder: String, word: String)] = [
