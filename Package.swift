@@ -97,6 +97,9 @@ let package = Package(
             ],
             swiftSettings: settings),
         .testTarget(
+            name: "KafkaWireTests", dependencies: ["KafkaWire", "SluiceTesting"], exclude: ["Golden"],
+            swiftSettings: settings),
+        .testTarget(
             name: "ToolTests", dependencies: ["sluice-tool", "Sluice", "SluiceLog"], swiftSettings: settings),
         .testTarget(
             name: "FuzzTests", dependencies: ["SluiceLog", "SluiceCore", "SluiceTesting"],
