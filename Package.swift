@@ -22,6 +22,7 @@ let package = Package(
         .library(name: "Sluice", targets: ["Sluice"]),
         .library(name: "SluiceFoundation", targets: ["SluiceFoundation"]),
         .library(name: "SluiceTesting", targets: ["SluiceTesting"]),
+        .library(name: "KafkaWire", targets: ["KafkaWire"]),
         .library(name: "CSluiceBench", targets: ["CSluiceBench"]),
         .library(name: "SluiceMicro", targets: ["SluiceMicro"]),
         .executable(name: "sluice", targets: ["sluice-tool"]),
@@ -102,7 +103,7 @@ let package = Package(
         .testTarget(
             name: "ToolTests", dependencies: ["sluice-tool", "Sluice", "SluiceLog"], swiftSettings: settings),
         .testTarget(
-            name: "FuzzTests", dependencies: ["SluiceLog", "SluiceCore", "SluiceTesting"],
+            name: "FuzzTests", dependencies: ["SluiceLog", "SluiceCore", "SluiceTesting", "KafkaWire"],
             swiftSettings: settings),
         .testTarget(name: "TidyTests", swiftSettings: settings),
     ]

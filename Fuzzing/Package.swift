@@ -23,7 +23,11 @@ let package = Package(
             name: "CFuzz",
             linkerSettings: [.linkedLibrary("lz4"), .linkedLibrary("zstd"), .linkedLibrary("z")]),
         .executableTarget(
-            name: "fuzz", dependencies: ["CFuzz", .product(name: "SluiceTesting", package: "sluice")],
+            name: "fuzz",
+            dependencies: [
+                "CFuzz", .product(name: "SluiceTesting", package: "sluice"),
+                .product(name: "KafkaWire", package: "sluice"),
+            ],
             swiftSettings: settings,
             // gold fails on what AddressSanitizer links.
             linkerSettings: [.unsafeFlags(["-use-ld=lld"], .when(platforms: [.linux]))]),

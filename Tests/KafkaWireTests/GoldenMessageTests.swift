@@ -26,15 +26,13 @@ import Testing
         #expect(missing == Set(try PythonMessage.golden().map(\.description)))
     }
 
-    @Test(.enabled(if: python != nil), arguments: [UInt64(2), 3])
-    func `what kafka-python writes is read, field by field, and written with the same bytes`(
-        seed: UInt64
-    ) throws {
+    @Test(.enabled(if: python != nil))
+    func `what kafka-python writes is read, field by field, and written with the same bytes`() throws {
         let process = Process()
         let output = Pipe()
         process.executableURL = URL(filePath: try #require(Self.python))
         process.arguments = [
-            PythonMessage.tests.appending(path: "KafkaClient/messages.py").path, "\(seed)", "5",
+            PythonMessage.tests.appending(path: "KafkaClient/messages.py").path, "2", "3",
         ]
         process.standardOutput = output
         try process.run()
@@ -42,7 +40,7 @@ import Testing
         process.waitUntilExit()
         #expect(process.terminationStatus == 0)
         let messages = try PythonMessage.all(String(decoding: data, as: UTF8.self))
-        #expect(messages.count == 5 * (try PythonMessage.golden().count))
+        #expect(messages.count == 3 * (try PythonMessage.golden().count))
         for message in messages { try message.check() }
     }
 }

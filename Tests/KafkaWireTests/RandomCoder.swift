@@ -1,7 +1,7 @@
 // A coder that neither reads nor writes: it fills the fields of a version with random values, mostly at the
 // boundaries of their types.
 
-import KafkaWire
+@testable import KafkaWire
 import SluiceTesting
 
 struct RandomCoder: WireCoder {

@@ -6,6 +6,7 @@ import Glibc
 import Darwin
 #endif
 
+@testable import KafkaWire
 @testable import SluiceCore
 @testable import SluiceLog
 @testable import SluiceTesting
@@ -36,6 +37,7 @@ enum Seeds {
         case .offsets: offsets
         case .json: json
         case .pressure: pressure
+        case .wire: wire
         case .store: stores
         }
     }
@@ -204,6 +206,25 @@ enum Seeds {
             if look % 10 == 0 { inputs.append(controller.snapshot) }
         }
         return inputs
+    }
+
+    /// A request and a response of each kind, in the version that has most.
+    private static var wire: [[UInt8]] {
+        ApiKey.allCases.enumerated().flatMap { number, api -> [[UInt8]] in
+            let version = api.versions.upperBound
+            var coder = RandomCoder(seed: UInt64(number))
+            coder.begin(api, version)
+            var request = KafkaRequest(api)
+            var response = KafkaResponse(api)
+            guard (try? request.code(&coder)) != nil, (try? response.code(&coder)) != nil,
+                let asked = try? request.frame(version: version, correlationID: 1, clientID: "client"),
+                let answer = try? response.frame(version: version, correlationID: 1)
+            else { return [] }
+            let contents = [asked, answer].map {
+                $0.joined(with: coder.source).dropFirst(WireFrame.sizeBytes)
+            }
+            return [[0] + contents[0], [1, UInt8(number), UInt8(api.versions.count - 1)] + contents[1]]
+        }
     }
 
     /// Each kind of damage to each of some files.

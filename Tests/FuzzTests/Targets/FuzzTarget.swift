@@ -1,6 +1,6 @@
 // What is fuzzed: a target takes any bytes, gives them to decoders, and checks what these promise.
 //
-// (1) A target never traps and always ends: what an engine's decoder makes of the bytes is a value or an
+// (1) A target never traps and always ends: what a decoder makes of the bytes is a value or an
 // error.
 // (2) A promise that does not hold is a `FuzzFailure`. (3) The same input gives the same run.
 //
@@ -26,6 +26,8 @@ enum FuzzTarget: String, CaseIterable, Sendable {
     case json
     /// What back pressure keeps in the manifest.
     case pressure
+    /// Requests and responses of the Kafka protocol.
+    case wire
     /// A whole store, damaged.
     case store
 
@@ -40,6 +42,7 @@ enum FuzzTarget: String, CaseIterable, Sendable {
         case .offsets: try CoreTargets.offsets(bytes)
         case .json: try CoreTargets.json(bytes)
         case .pressure: try CoreTargets.pressure(bytes)
+        case .wire: try WireTarget.run(bytes)
         case .store: try StoreTarget.run(bytes)
         }
     }

@@ -209,7 +209,7 @@ package struct FetchResponse: WireStruct {
         package var preferredReadReplica: Int32 = -1
         /// What to send from, or where in the frame the batches are. Empty rather than null when there are
         /// none.
-        package var records: Range<Int>?
+        package var records: Range<Int>? = 0..<0
 
         package init() {}
 
