@@ -1,8 +1,10 @@
-// Every request and response in every version that is advertised, as kafka-python writes it.
+// Every request and response in every version that is advertised, as kafka-python writes it; and what
+// librdkafka sends.
 //
-// Golden/messages.jsonl is what `messages.py 1 1 --short` (Tests/KafkaClient) wrote with kafka-python 3.0.12;
-// a change of a layout would have to change it, and cannot. Where that client is installed, other messages
-// are drawn and compared too.
+// Golden/messages.jsonl is what `messages.py 1 1 --short` (Tests/KafkaClient) wrote with kafka-python 3.0.12:
+// a change of a layout would have to change it, and cannot. Golden/librdkafka.jsonl is what librdkafka 2.16.0
+// (confluent-kafka 2.16.1) sent to a stub: a request of each kind, without fields. Where kafka-python is
+// installed, other messages are drawn and compared too.
 
 import Foundation
 import KafkaWire
@@ -13,6 +15,12 @@ import Testing
 
     @Test func `golden messages are read, field by field, and written with the same bytes`() throws {
         for message in try PythonMessage.golden() { try message.check() }
+    }
+
+    @Test func `what librdkafka sends is read, and written with the same bytes`() throws {
+        let messages = try PythonMessage.golden("librdkafka")
+        #expect(messages.count == 25)
+        for message in messages { try message.check() }
     }
 
     @Test func `there is a golden message for every request, direction and version`() throws {

@@ -33,8 +33,9 @@ struct PythonMessage {
     /// The folder of the tests.
     static let tests = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
 
-    static func golden() throws -> [PythonMessage] {
-        let file = tests.appending(path: "KafkaWireTests/Golden/messages.jsonl")
+    /// The messages of a file in Golden.
+    static func golden(_ name: String = "messages") throws -> [PythonMessage] {
+        let file = tests.appending(path: "KafkaWireTests/Golden/\(name).jsonl")
         return try all(String(contentsOf: file, encoding: .utf8))
     }
 
