@@ -48,10 +48,11 @@ extension Volume {
                 !partition.isSyncing, !isGoing(partition)
             else { continue }
             let bytes = partition.uncommittedBytes
-            // With something between the durable end and the first that waits, the journal alone would have a
-            // hole.
+            // With something between the durable end and the first that waits, or behind that and not
+            // waiting, as on a topic that was `written` a moment ago, the journal alone would have a hole.
             let isDirect =
                 !partition.settings.isDurable || partition.durable.offset < first.baseOffset
+                || first.position + Int64(bytes) != partition.active.size
                 || bytes >= min(configuration.directBytes, journal.frameBytes + 1) || journal.isBypassed
             // Its file is synced when it has been written again.
             guard !isDirect || partition.heal == nil else { continue }
