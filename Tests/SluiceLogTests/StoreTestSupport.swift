@@ -232,3 +232,8 @@ final class TestStore {
 extension Result where Success == AppendedBatch {
     var offset: Int64? { (try? get())?.baseOffset }
 }
+
+extension Result<AppendedBatch, LogError> {
+    var isStopped: Bool { if case .failure(.stopped) = self { true } else { false } }
+    var isIndeterminate: Bool { if case .failure(.indeterminate) = self { true } else { false } }
+}

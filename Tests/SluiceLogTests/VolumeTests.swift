@@ -18,14 +18,6 @@ import Testing
         return store
     }
 
-    private func isStopped(_ result: Result<AppendedBatch, LogError>?) -> Bool {
-        if case .failure(.stopped) = result { true } else { false }
-    }
-
-    private func isIndeterminate(_ result: Result<AppendedBatch, LogError>?) -> Bool {
-        if case .failure(.indeterminate) = result { true } else { false }
-    }
-
     @Test func `batches of one partition share a write, a frame and a sync`() throws {
         let store = try store()
         try store.append(["first"], to: "t")
@@ -176,7 +168,7 @@ import Testing
         let store = try store { $0.directBytes = 100 }
         try store.createTopic("u")
         store.files.fail(.sync, errno: 5, pathContains: "/t-0/")
-        #expect(isIndeterminate(try store.append([long], to: "t")))
+        #expect(try store.append([long], to: "t")?.isIndeterminate == true)
         #expect(throws: LogError.self) { try store.append(["x"], to: "t") }
         #expect(store.events.contains { if case .partitionStopped("t", 0, _) = $0 { true } else { false } })
         #expect(try store.append([long], to: "u")?.offset == 0)
@@ -204,7 +196,7 @@ import Testing
         try store.submit(["late"], to: "t", acks: .none)
         let write = try #require(store.take(.append))
         store.run(sync)
-        #expect(isIndeterminate(store.answers[first]))
+        #expect(store.answers[first]?.isIndeterminate == true)
         store.run(write)
         var jobs = 0
         while jobs < 50, let job = store.take(.append) ?? store.take(.background) {
@@ -222,7 +214,8 @@ import Testing
         let first = try store.submit(["b"], to: "t")
         let second = try store.submit(["c"], to: "u")
         store.drive()
-        #expect(isIndeterminate(store.answers[first]) && isIndeterminate(store.answers[second]))
+        #expect(
+            store.answers[first]?.isIndeterminate == true && store.answers[second]?.isIndeterminate == true)
         #expect(throws: LogError.self) { try store.append(["x"], to: "u") }
         #expect(try store.read("t") == ["a"])
         try store.close()
@@ -296,71 +289,6 @@ import Testing
         }
     }
 
-    @Test func `on a written topic offsets are given out only below the promised ceiling`() throws {
-        let store = try store({ $0.ceilingStep = 10 }) { $0.isDurable = false }
-        for count in 0..<40 {
-            #expect(try store.append(["\(count)"], to: "t", acks: .written)?.offset == Int64(count))
-            let state = store.opened!.volume.manifest.state
-            let ceilings = state.partitions.values.map(\.recovery.ceiling)
-            #expect(ceilings.allSatisfy { $0 > Int64(count) })
-        }
-        store.losePower()
-        try store.open()
-        #expect(try #require(try store.append(["after"], to: "t")?.offset) >= 40)
-    }
-
-    @Test func `a topic that becomes durable promises its offsets until they are safe`() throws {
-        let store = try store({ $0.ceilingStep = 10 }) { $0.isDurable = false }
-        for value in ["a", "b", "c"] { try store.append([value], to: "t", acks: .written) }
-        var settings = LogSettings()
-        settings.isDurable = true
-        _ = try store.request { volume, request in
-            try volume.configureTopic("t", settings: settings.simulatedText, log: settings, request: request)
-        }
-        store.losePower()
-        try store.open()
-        #expect(try #require(try store.append(["d"], to: "t")?.offset) >= 3)
-    }
-
-    @Test func `a partition that has stopped does not show more when its topic becomes written`() throws {
-        let store = try store { $0.directBytes = 100 }
-        store.files.fail(.sync, errno: 5, pathContains: "/t-0/")
-        let lost = try store.submit([long], to: "t")
-        store.run(try #require(store.take(.append)))
-        var settings = LogSettings()
-        settings.isDurable = false
-        let request = store.nextNumber()
-        try store.opened!.volume.configureTopic(
-            "t", settings: settings.simulatedText, log: settings, request: request)
-        store.drive { store.requests[request] != nil && store.answers[lost] != nil }
-        #expect(isIndeterminate(store.answers[lost]))
-        // Nobody has promised its offset to a reader: the next opening may give it to another record.
-        #expect(try store.read("t") == [])
-        _ = try store.request {
-            try $0.configureTopic(
-                "t", settings: settings.simulatedText, log: settings, request: $1)
-        }
-        #expect(try store.read("t") == [])
-    }
-
-    @Test func `a store that has stopped does not show more when a topic becomes written`() throws {
-        let store = try store()
-        let lost = try store.submit([long], to: "t")
-        let write = try #require(store.take(.append))
-        var settings = LogSettings()
-        settings.isDurable = false
-        _ = try store.request {
-            try $0.configureTopic("t", settings: settings.simulatedText, log: settings, request: $1)
-        }
-        store.files.fail(.sync, errno: 5, pathContains: "/manifest/")
-        try store.createTopic("v")
-        #expect(store.events.contains { if case .storeStopped = $0 { true } else { false } })
-        store.run(write)
-        store.drive()
-        #expect(isIndeterminate(store.answers[lost]))
-        #expect(try store.read("t") == [])
-    }
-
     @Test func `a partition that stops at a roll lets its file go to those that wait for one`() throws {
         let store = try store { $0.openFiles = 1 }
         try store.createTopic("r") { $0.segmentBytes = 200 }
@@ -378,7 +306,7 @@ import Testing
         let waiting = try store.submit(["x"], to: "t")
         #expect(store.take(.append) == nil)
         store.run(try #require(roll))
-        #expect(isStopped(store.answers[stopped]))
+        #expect(store.answers[stopped]?.isStopped == true)
         store.drive()
         #expect(store.answers[waiting]?.offset == 0)
     }
