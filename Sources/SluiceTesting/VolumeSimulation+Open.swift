@@ -47,8 +47,9 @@ extension VolumeSimulation {
         if !files.forgotten.isEmpty {
             lostPower = true
             hasDied = true
-            if report.isDamaged { return try checkWhatForgettingLeft() }
-            files.forgotten = []
+            // With reads that fail it is opened once more first: the journal may have what a file has not.
+            if report.isDamaged, files.policy.faults.isEmpty { return try checkWhatForgettingLeft() }
+            if !report.isDamaged { files.forgotten = [] }
         }
         if report.isDamaged {
             // What could not be read may be read another time: nothing is to be lost by that.
@@ -184,8 +185,11 @@ extension VolumeSimulation {
         try appendEverywhere()
         try checkDisk()
         try checkAll()
+        let wasFailed = isFailed
         try closeAndOpen()
         if isLostToReads { return }
+        // A store that had stopped could not be drained before.
+        if wasFailed { try drainStore() }
         try appendEverywhere()
         try closeAndOpen()
     }

@@ -110,6 +110,26 @@ import Testing
         #expect(try store.read("t").last == "d")
     }
 
+    @Test func `a hole may lie before the step over promised offsets that a second power loss left`() throws {
+        // One batch may be larger than the window.
+        let store = try store([String(repeating: "-", count: 2000)], isDurable: false) {
+            $0.windowBytes = 1000
+        }
+        let log = store.log("t")
+        try sync(log, store)
+        store.losePower()
+        let size = try #require(store.files.contents(log)).count
+        let step = ControlBatch.spanning(3, timestamp: 0)
+        step.bytes.assign(baseOffset: 1, leaderEpoch: 1, at: 0)
+        store.files.overwrite(log, at: size, with: step.bytes.array)
+        store.files.flipBit(log, byte: 65, bit: 0)
+        try store.open()
+        #expect(
+            try store.report.findings.contains(
+                .hole(file: log, position: 0, bytes: Int64(size + step.bytes.count))))
+        #expect(try #require(try store.append(["d"], to: "t")?.offset) >= 4)
+    }
+
     @Test func `valid data behind damage in the same boot is corrupt, read-only, and stays so`() throws {
         let store = try store(["a", "b", "c"], isDurable: false)
         let log = store.log("t")

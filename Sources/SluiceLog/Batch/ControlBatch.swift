@@ -5,6 +5,9 @@
 
 /// Control batches.
 public enum ControlBatch {
+    /// Bytes that one takes at most: a header, and a record whose offset has five bytes.
+    package static let mostBytes = BatchLayout.headerBytes + 21
+
     /// A batch that takes `count` offsets and holds nothing for applications: it fills a gap that recovery
     /// must leave.
     ///
@@ -23,6 +26,7 @@ public enum ControlBatch {
         assert(fits)
         var context = CodecContext()
         let sealed = builder.seal(.none, with: &context)
+        assert(sealed.bytes.count <= mostBytes)
         let base = sealed.bytes.base
         base.store(
             bigEndian: BatchAttributes.transactional | BatchAttributes.control, at: BatchLayout.attributes)

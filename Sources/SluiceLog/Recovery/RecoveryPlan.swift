@@ -2,7 +2,8 @@
 // RecoveryExecutor.
 //
 // D: the end of the last whole journal frame, or the recovery point. R: the recovery point, up to which the
-// segment is synced. W: how far beyond that anything may have been written. P: the first invalid position.
+// segment is synced. W: how far beyond that anything may have been written, the window, or one batch that is
+// larger, and a step over promised offsets. P: the first invalid position.
 //
 //   finding                                                         answer
 //   P >= D, nothing valid after it                                  torn: to quarantine, cut, report

@@ -26,7 +26,7 @@ struct TailPlanner {
                 return
             }
             let anchor = partition.settings.isDurable ? durableEnd : partition.manifest.recovery.position
-            if !isSameBoot, scanner.size - anchor <= window {
+            if !isSameBoot, scanner.size - anchor <= reach(partition) {
                 partition.findings.append(
                     .hole(file: partition.paths.log, position: invalid, bytes: scanner.size - invalid))
                 partition.cut = (invalid, scanner.size - invalid)
@@ -34,6 +34,13 @@ struct TailPlanner {
             }
         }
         try corrupt(&partition, &scanner, from: invalid, next, last, reason)
+    }
+
+    /// How far beyond what is synced anything may have been written: W, or one batch that is larger, and
+    /// behind it the step over promised offsets of an opening that did not end.
+    private func reach(_ partition: PartitionPlan) -> Int64 {
+        let largest = min(partition.settings.maxMessageBytes, Limits.batchBytes)
+        return max(window, Int64(largest)) + Int64(ControlBatch.mostBytes)
     }
 
     /// Whether the file ends before a batch that begins there does: its write had not ended.
