@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -46,6 +48,53 @@ int sluice_fullsync(int fd) {
 #else
     return fsync(fd);
 #endif
+}
+
+enum { SYNC_THREADS = 8 };
+
+typedef struct {
+    const int *files;
+    int *errors;
+    int count;
+    int is_full;
+    atomic_int next;
+} sync_work;
+
+static void *sync_some(void *argument) {
+    sync_work *work = argument;
+    int index;
+    while ((index = atomic_fetch_add(&work->next, 1)) < work->count) {
+        int result;
+        do {
+            int file = work->files[index];
+            result = work->is_full ? sluice_fullsync(file) : sluice_datasync(file);
+        } while (result != 0 && errno == EINTR);
+        work->errors[index] = result == 0 ? 0 : errno;
+    }
+    return NULL;
+}
+
+void sluice_sync_all(const int *files, int *errors, int count, int is_full) {
+    sync_work work = {.files = files, .errors = errors, .count = count, .is_full = is_full};
+    pthread_t threads[SYNC_THREADS - 1];
+    int started = 0;
+    sigset_t all, before;
+    pthread_attr_t attributes;
+    if (count > 1 && pthread_attr_init(&attributes) == 0) {
+        pthread_attr_setstacksize(&attributes, 128 << 10);
+        // A signal of the program's is not theirs.
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &before);
+        while (started < SYNC_THREADS - 1 && started < count - 1
+               && pthread_create(&threads[started], &attributes, sync_some, &work) == 0) {
+            started++;
+        }
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
+        pthread_attr_destroy(&attributes);
+    }
+    // Where there is no thread to be had, this one does it all.
+    sync_some(&work);
+    for (int index = 0; index < started; index++) pthread_join(threads[index], NULL);
 }
 
 int sluice_allocate(int fd, off_t bytes) {

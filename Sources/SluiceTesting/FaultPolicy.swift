@@ -21,7 +21,6 @@ public enum FileOperation: String, Sendable, Hashable, CaseIterable {
     case truncate = "ftruncate"
     case allocate = "fallocate"
     case sync = "fdatasync"
-    case writeBack = "syncfs"
     case syncDirectory = "fsync"
     case makeDirectory = "mkdir"
     case rename
@@ -43,7 +42,7 @@ public enum FileOperation: String, Sendable, Hashable, CaseIterable {
             .remove,
             .removeDirectory, .lock:
             true
-        case .close, .read, .readNoWait, .size, .writeBack, .list, .status, .availableBytes:
+        case .close, .read, .readNoWait, .size, .list, .status, .availableBytes:
             false
         }
     }

@@ -127,11 +127,6 @@ public final class SimulatedFileSystem: FileSystem, @unchecked Sendable {
         }
     }
 
-    /// Does nothing: what it might put on the medium, a power loss draws anyway.
-    public func writeBack(_ file: FileID) {
-        _ = try? call(.writeBack, file) { machine throws(Errno) in }
-    }
-
     /// Takes the lock; each `processDeath()` and `powerLoss()` changes the process id in the file.
     public func lock(_ path: String) throws(IOError) -> LockResult {
         try call(.lock, path) { machine throws(Errno) in try machine.lock(path) }

@@ -94,6 +94,30 @@ import Musl
         try expectAfterPowerLoss(store, "t", [long, long + "2", long + "3"])
     }
 
+    @Test func `nobody is told that there is room while a sync is being tried again`() throws {
+        let store = try store { $0.directBytes = 100 }
+        try store.append(["a"], to: "t")
+        store.drive()
+        fill(store, "/t-0/")
+        let waiting = try store.submit([long], to: "t")
+        for _ in 0..<6 { step(store) }
+        store.files.policy = .none
+        var again: IOJob?
+        while again == nil {
+            let job = store.take(.background) ?? store.take(.append)
+            if job?.isRepeated == true { again = job } else if let job { store.run(job) }
+            store.clock.advance(by: .milliseconds(100))
+        }
+        // Another record of the manifest succeeds meanwhile.
+        try store.createTopic("v")
+        #expect(!store.events.contains(.syncResumed))
+        #expect(isNoSpace { try store.submit(["b"], to: "t") })
+        store.run(try #require(again))
+        store.drive { store.answers[waiting] != nil }
+        #expect(store.events.contains(.syncResumed))
+        #expect(try store.append(["b"], to: "t")?.offset == 2)
+    }
+
     @Test func `a segment that cannot be read back for want of a file is written again later`() throws {
         let store = try store { $0.directBytes = 100 }
         fill(store, "/t-0/")

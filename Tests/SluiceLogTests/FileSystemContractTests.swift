@@ -157,9 +157,23 @@ import Testing
             try files.truncate(file, to: 5)
             #expect(try files.bytes(of: file) == [1, 2, 0, 0, 0])
             try files.sync(file)
-            files.writeBack(file)
             #expect(try files.bytes(of: file) == [1, 2, 0, 0, 0])
             #expect(try ioFailure { try files.truncate(file, to: -1) }.errno == EINVAL)
+        }
+    }
+
+    @Test(arguments: FileSystemBackend.allCases, [0, 1, 2, 40])
+    func `many syncs at once have a result each`(_ backend: FileSystemBackend, count: Int) throws {
+        try backend.withDirectory { files, directory in
+            let names = (0..<count).map { "\(directory)/\($0)" }
+            for name in names { try files.makeDirectory(name) }
+            let opened = try names.map { try files.open("\($0)/file", .create) }
+            for file in opened { #expect(try files.write(file, at: 0, [ByteSlice(ByteBuffer([1, 2]))]) == 2) }
+            #expect(files.syncAll(opened) == [IOError?](repeating: nil, count: count))
+            for file in opened { files.close(file) }
+            let missing = "\(directory)/missing"
+            let results = files.syncAllDirectories(names + [missing] + names)
+            #expect(results.map { $0?.path } == names.map { _ in nil } + [missing] + names.map { _ in nil })
         }
     }
 

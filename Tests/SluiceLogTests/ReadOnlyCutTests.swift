@@ -53,7 +53,6 @@ private final class InterruptedFileSystem: FileSystem, @unchecked Sendable {
     func truncate(_ file: FileID, to size: Int64) throws(IOError) { throw refusal }
     func allocate(_ file: FileID, bytes: Int64) throws(IOError) { throw refusal }
     func sync(_ file: FileID) throws(IOError) { throw refusal }
-    func writeBack(_ file: FileID) {}
     func syncDirectory(_ path: String) throws(IOError) { throw refusal }
     func makeDirectory(_ path: String) throws(IOError) { throw refusal }
     func rename(_ path: String, to newPath: String) throws(IOError) { throw refusal }

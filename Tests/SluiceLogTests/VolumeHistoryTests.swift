@@ -212,7 +212,7 @@ import Musl
         case .remove, .removeDirectory: [EIO, EACCES]
         case .read, .truncate, .size, .status, .list, .availableBytes, .lock: [EIO]
         // It has no error to its caller, or none that is one.
-        case .close, .readNoWait, .writeBack: []
+        case .close, .readNoWait: []
         }
     }
 

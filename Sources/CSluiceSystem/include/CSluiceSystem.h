@@ -17,6 +17,10 @@ int sluice_datasync(int fd);
 /// fsync(2); on Darwin fcntl(F_FULLFSYNC). For directories.
 int sluice_fullsync(int fd);
 
+/// `sluice_fullsync` of each descriptor, or `sluice_datasync`, from several threads: a flush of the device is
+/// shared by those who wait for one. `errors` gets 0 or the error of each.
+void sluice_sync_all(const int *files, int *errors, int count, int is_full);
+
 /// fallocate(2): the file has `bytes` bytes, with the blocks for them. -1 with EOPNOTSUPP where there is no
 /// such call.
 int sluice_allocate(int fd, off_t bytes);

@@ -110,11 +110,12 @@ public protocol FileSystem: AnyObject, Sendable {
     /// fdatasync(2): contents and size are on the medium on return. After a failure nothing is known of what
     /// was written.
     func sync(_ file: FileID) throws(IOError)
-    /// Writes back what is dirty on the file system of `file`, so that many `sync`s after it are cheap.
-    /// Promises nothing.
-    func writeBack(_ file: FileID)
+    /// `sync` of each of them, all at once where that is faster: one result for each, in their order.
+    func syncAll(_ files: [FileID]) -> [IOError?]
     /// Names made, renamed and removed in the directory are on the medium on return.
     func syncDirectory(_ path: String) throws(IOError)
+    /// `syncDirectory` of each of them, as `syncAll`.
+    func syncAllDirectories(_ paths: [String]) -> [IOError?]
     /// Makes one directory; succeeds when it exists.
     func makeDirectory(_ path: String) throws(IOError)
     /// Renames, replacing a file of the new name.

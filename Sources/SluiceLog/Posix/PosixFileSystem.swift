@@ -157,9 +157,4 @@ public final class PosixFileSystem: FileSystem {
     public func sync(_ file: FileID) throws(IOError) {
         _ = try systemCall("fdatasync", path(file)) { sluice_datasync(file.rawValue) }
     }
-
-    /// syncfs(2); on Darwin nothing.
-    ///
-    /// An error here is not lost: the kernel keeps it for the `sync` of the file that it struck.
-    public func writeBack(_ file: FileID) { _ = sluice_syncfs(file.rawValue) }
 }

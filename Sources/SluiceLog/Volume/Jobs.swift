@@ -64,6 +64,8 @@ public struct CommitJob: Sendable {
     var groups: [Int]
     /// The batches of those groups, which get their offsets here: they go to the journal first.
     var placed: [PlacedPart]
+    /// Its sync had no room, and it is carried out once more.
+    var isRepeated = false
 }
 
 /// A part of an atomic write with its place.
@@ -183,6 +185,19 @@ public enum IOJob: Sendable {
     case scrub(ScrubJob)
     /// Makes the reserve file.
     case reserve(ReserveJob)
+
+    /// Whether it is carried out once more, since a sync had no room.
+    var isRepeated: Bool {
+        switch self {
+        case .commit(let job): job.isRepeated
+        case .manifest(let job): job.isRepeated
+        case .sync(let job): job.targets.contains { $0.rewrittenFrom != nil }
+        default: false
+        }
+    }
+
+    /// A write of batches from the queue, which makes no room anywhere.
+    var isPlainWrite: Bool { if case .write(let job) = self { job.group == nil } else { false } }
 }
 
 /// What came of a job. Of the same case as the job.

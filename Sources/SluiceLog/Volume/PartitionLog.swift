@@ -220,6 +220,9 @@ struct PartitionLog {
             ? durable : LogPlace(offset: active.endOffset, position: active.size)
     }
 
+    /// Whether the deletion of its topic is being recorded: its files are about to be closed.
+    func isGoing(_ recorded: Set<UniqueID>) -> Bool { isLeaving && recorded.contains(key.topic) }
+
     var isStopped: Bool { if case .stopped = condition { true } else { false } }
 
     /// A roll that has no job yet will not happen.

@@ -109,8 +109,8 @@ extension Volume {
             return
         }
         if needsRoll(
-            partition, bytes: part.batch.bytes.count, records: part.batch.recordCount, part.batch.maxTimestamp
-        ) {
+            number, bytes: part.batch.bytes.count, records: part.batch.recordCount, part.batch.maxTimestamp)
+        {
             startRoll(number)
             return
         }

@@ -22,7 +22,7 @@ extension Volume {
         var plan = CommitPlan()
         planPartitions(&plan)
         let alone = plan
-        planGroups(&plan)
+        if !isJournalFull { planGroups(&plan) }
         guard !plan.isEmpty else { return nil }
         var framed = plan.entries.isEmpty ? CommitJob(plan) : framed(&plan)
         // What is synced directly need not wait with an atomic write for room in the journal.
@@ -31,8 +31,11 @@ extension Volume {
         mark(job, isCommitting: true)
         for id in job.groups { groups[id]?.phase = .placed }
         commitReady.keep { number in
-            guard let partition = partitions[number] else { return false }
-            guard partition.isCommitting || partition.uncommitted.isEmpty else { return true }
+            guard partitions[number] != nil else { return false }
+            guard
+                partitions[number]?.isCommitting == true
+                    || partitions[number]?.uncommitted.isEmpty == true
+            else { return true }
             partitions[number]?.isCommitQueued = false
             return false
         }
@@ -42,35 +45,16 @@ extension Volume {
     }
 
     private mutating func planPartitions(_ plan: inout CommitPlan) {
+        // What was tried in vain is not tried again before it may succeed.
+        let limits = FrameLimits(
+            bytes: isJournalFull ? 0 : journal.frameBytes, entries: journal.frameEntries,
+            directBytes: journal.isBypassed ? 0 : min(configuration.directBytes, journal.frameBytes + 1))
+        let leaving = leavingRecorded
         for index in 0..<commitReady.count {
             let number = commitReady[index]
-            guard let partition = partitions[number], let first = partition.uncommitted.first,
-                !partition.isSyncing, !isGoing(partition)
-            else { continue }
-            let bytes = partition.uncommittedBytes
-            // With something between the durable end and the first that waits, or behind that and not
-            // waiting, as on a topic that was `written` a moment ago, the journal alone would have a hole.
-            let isDirect =
-                !partition.settings.isDurable || partition.durable.offset < first.baseOffset
-                || first.position + Int64(bytes) != partition.active.size
-                || bytes >= min(configuration.directBytes, journal.frameBytes + 1) || journal.isBypassed
-            // Its file is synced when it has been written again.
-            guard !isDirect || partition.heal == nil else { continue }
-            if !isDirect {
-                guard plan.bytes + bytes <= journal.frameBytes, plan.entries.count < journal.frameEntries
-                else {
-                    continue
-                }
-            }
-            plan.members.append(
-                CommittedPart(
-                    partition: number, count: partition.uncommitted.count,
-                    endOffset: partition.active.endOffset,
-                    position: partition.active.size, isDirect: isDirect))
-            if isDirect {
-                plan.direct.append(target(partition, number))
-            } else {
-                plan.add(partition)
+            _ = with(number) { partition in
+                guard !partition.isSyncing, !partition.isGoing(leaving) else { return }
+                plan.take(partition, number, limits)
             }
         }
     }
@@ -111,7 +95,7 @@ extension Volume {
         let isCovered = plan.direct.contains { $0.partition == part.number }
         let isMember = plan.members.contains { $0.partition == part.number }
         if partition.durable.offset < partition.active.endOffset, !isCovered, !isMember {
-            plan.direct.append(target(partition, part.number))
+            plan.direct.append(partition.syncTarget(part.number))
         }
         let placed = PlacedBatch(
             bytes: part.batch.bytes, origin: part.batch.origin, acks: .durable,
@@ -124,17 +108,13 @@ extension Volume {
         plan.add(partition, [placed])
     }
 
-    private func target(_ partition: PartitionLog, _ number: Int) -> SyncTarget {
-        SyncTarget(
-            partition: number, file: partition.segmentFile, point: partition.active.point(ceiling: 0))
-    }
-
     /// The job with its place in the journal; nil, with everything as it was, when there is no room now.
     private mutating func framed(_ plan: inout CommitPlan) -> CommitJob? {
         let size = Journal.frameSize(entries: plan.entries.count, bytes: plan.bytes)
         guard let switched = journal.makeRoom(size), let slot = journal.current else {
             undoPlacing(plan)
-            syncJournalHolders()
+            if !isJournalFull { syncJournalHolders() }
+            isJournalFull = true
             return nil
         }
         if switched { syncJournalHolders() }
@@ -164,7 +144,7 @@ extension Volume {
     mutating func syncJournalHolders() {
         for number in journal.holders.sorted() {
             requestSync(number)
-            if let partition = partitions[number], partition.isClean { manifest.pendingPoints.insert(number) }
+            if partitions[number]?.isClean == true { manifest.pendingPoints.insert(number) }
         }
         manifest.pointsAreUrgent = true
     }
@@ -228,25 +208,48 @@ extension Volume {
     }
 
     private mutating func committed(_ part: CommittedPart, isWritten: Bool) {
-        guard let partition = partitions[part.partition], partition.refusal == nil || partition.isLeaving
-        else { return }
-        // Not written, or not synced: it stays uncommitted and goes into the next frame, or is healed.
-        guard part.isDirect ? partition.heal == nil : isWritten else { return }
-        if !part.isDirect { partitions[part.partition]?.proven = max(partition.proven, part.position) }
+        let counts: Bool? = with(part.partition) { partition in
+            guard partition.refusal == nil || partition.isLeaving else { return false }
+            // Not written, or not synced: it stays uncommitted and goes into the next frame, or is healed.
+            guard part.isDirect ? partition.heal == nil : isWritten else { return false }
+            if !part.isDirect { partition.proven = max(partition.proven, part.position) }
+            return true
+        }
+        guard counts == true else { return }
         becameDurable(part.partition, LogPlace(offset: part.endOffset, position: part.position))
     }
 
     /// A partition's log is on the medium up to there: answers what has waited for that.
     mutating func becameDurable(_ number: Int, _ end: LogPlace) {
-        guard let partition = partitions[number] else { return }
-        while let batch = partitions[number]?.uncommitted.first, batch.nextOffset <= end.offset {
-            _ = partitions[number]?.uncommitted.popFirst()
-            partitions[number]?.uncommittedBytes -= batch.bytes.count
-            if partition.answersAtCommit(batch) { answer(batch) }
+        guard let settings = partitions[number]?.settings else { return }
+        while let batch = with(number, { $0.takeCommitted(through: end.offset) }) ?? nil {
+            if settings.answersAtCommit(batch) { answer(batch) }
         }
-        guard end.offset > partition.durable.offset else { return }
+        guard end.offset > partitions[number]?.durable.offset ?? .max else { return }
         partitions[number]?.durable = end
-        if partition.settings.isDurable { completions.advanced.append(number) }
+        if settings.isDurable { completions.advanced.append(number) }
+    }
+}
+
+/// What one frame of the journal may hold, and from which size on a partition has a sync of its own.
+struct FrameLimits {
+    var bytes: Int
+    var entries: Int
+    var directBytes: Int
+}
+
+extension PartitionLog {
+    /// The next batch in line that is on the medium when the log is up to `end`.
+    fileprivate mutating func takeCommitted(through end: Int64) -> PlacedBatch? {
+        guard let batch = uncommitted.first, batch.nextOffset <= end else { return nil }
+        _ = uncommitted.popFirst()
+        uncommittedBytes -= batch.bytes.count
+        return batch
+    }
+
+    /// A sync of the segment up to its end.
+    func syncTarget(_ number: Int) -> SyncTarget {
+        SyncTarget(partition: number, file: segmentFile, point: active.point(ceiling: 0))
     }
 }
 
@@ -261,6 +264,25 @@ struct CommitPlan {
     var placed: [PlacedPart] = []
 
     var isEmpty: Bool { members.isEmpty && groups.isEmpty }
+
+    /// Takes what a partition has uncommitted, if it has its place in this commit.
+    mutating func take(_ partition: borrowing PartitionLog, _ number: Int, _ limits: FrameLimits) {
+        guard let first = partition.uncommitted.first else { return }
+        let size = partition.uncommittedBytes
+        // With something between the durable end and the first that waits, or behind that and not waiting,
+        // as on a topic that was `written` a moment ago, the journal alone would have a hole.
+        let isDirect =
+            !partition.settings.isDurable || partition.durable.offset < first.baseOffset
+            || first.position + Int64(size) != partition.active.size || size >= limits.directBytes
+        // Its file is synced when it has been written again.
+        guard !isDirect || partition.heal == nil else { return }
+        guard isDirect || bytes + size <= limits.bytes && entries.count < limits.entries else { return }
+        members.append(
+            CommittedPart(
+                partition: number, count: partition.uncommitted.count,
+                endOffset: partition.active.endOffset, position: partition.active.size, isDirect: isDirect))
+        if isDirect { direct.append(partition.syncTarget(number)) } else { add(partition) }
+    }
 
     /// One entry for batches that lie one after another.
     mutating func add(_ partition: PartitionLog, _ batches: [PlacedBatch]? = nil) {

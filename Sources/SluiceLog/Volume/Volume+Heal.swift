@@ -42,7 +42,7 @@ extension Volume {
     }
 
     private func mayHeal(_ partition: PartitionLog) -> Bool {
-        !partition.isWriting && !partition.isCommitting && !isGoing(partition)
+        !partition.isWriting && !partition.isCommitting && !partition.isGoing(leavingRecorded)
     }
 
     // MARK: Frames
@@ -52,6 +52,7 @@ extension Volume {
         var job = job
         job.direct = []
         job.members.removeAll(where: \.isDirect)
+        job.isRepeated = true
         isCommitOut = true
         mark(job, isCommitting: true)
         waitForRoom(error)
@@ -61,6 +62,7 @@ extension Volume {
     mutating func takeCommitAgain(now: Instant) -> CommitJob? {
         guard failure == nil, let again = commitAgain, isDue(again.at, now) else { return nil }
         commitAgain = nil
+        repeatsOut += 1
         return again.job
     }
 
@@ -75,6 +77,7 @@ extension Volume {
     mutating func takeManifestAgain(now: Instant) -> ManifestJob? {
         guard let again = manifest.again, isDue(again.at, now) else { return nil }
         manifest.again = nil
+        repeatsOut += 1
         return again.job
     }
 
@@ -134,6 +137,7 @@ extension Volume {
                 continue
             }
             partitions[number]?.isSyncing = true
+            repeatsOut += 1
             return SyncTarget(
                 partition: number, file: partition.segmentFile, point: partition.active.point(ceiling: 0),
                 rewrittenFrom: partition.synced)
@@ -151,7 +155,8 @@ extension Volume {
 
     /// Something has been synced: perhaps nothing waits for room any more.
     mutating func healed() {
-        guard isWaitingForRoom, commitAgain == nil, manifest.again == nil, healing.isEmpty else { return }
+        guard isWaitingForRoom, repeatsOut == 0, commitAgain == nil, manifest.again == nil, healing.isEmpty
+        else { return }
         isWaitingForRoom = false
         completions.events.append(.syncResumed)
     }

@@ -61,6 +61,7 @@ extension Volume {
     ///
     /// Without a journal a sync of each segment makes single batches durable; an atomic write needs one.
     private mutating func block(_ error: LogError, now: Instant) {
+        isJournalFull = false
         // One that was to be ready in time is not missed yet.
         journal.isBlocked = journal.isFileWanted && !journal.files.isEmpty
         journal.isFileWanted = false

@@ -19,12 +19,11 @@ extension Volume {
         manifest.pendingPoints = []
         manifest.pointsAreUrgent = false
         manifest.lastPointAt = now.monotonicNanoseconds
-        var records = manifest.out.map(\.record)
-        for (number, point) in manifest.pointsOut {
-            guard let key = partitions[number]?.key else { continue }
-            // In front: a roll in the same frame begins the next segment.
-            records.insert(.recoveryPoint(key, point), at: 0)
+        // Points in front: a roll in the same frame begins the next segment.
+        let points = manifest.pointsOut.compactMap { number, point in
+            (partitions[number]?.key).map { ManifestRecord.recoveryPoint($0, point) }
         }
+        let records = points + manifest.out.map(\.record)
         guard !records.isEmpty else { return nil }
         manifest.isOut = true
         let sequence = manifest.nextSequence
@@ -109,13 +108,17 @@ extension Volume {
     }
 
     private mutating func recorded(_ number: Int, _ point: RecoveryPoint) {
-        guard let partition = partitions[number] else { return }
-        manifest.state.apply(.recoveryPoint(partition.key, point))
-        guard partition.active.baseOffset == point.baseOffset else { return }
-        partitions[number]?.recorded = point
-        partitions[number]?.proven = max(partition.proven, point.position)
-        let end = PlantedBug.journalReusedEarly.isPlanted ? partition.active.endOffset : point.offset
-        journal.release(number, through: end)
+        guard let key = partitions[number]?.key else { return }
+        manifest.state.apply(.recoveryPoint(key, point))
+        let written: Int64? =
+            with(number) { partition in
+                guard partition.active.baseOffset == point.baseOffset else { return nil }
+                partition.recorded = point
+                partition.proven = max(partition.proven, point.position)
+                return partition.active.endOffset
+            } ?? nil
+        guard let written else { return }
+        journal.release(number, through: PlantedBug.journalReusedEarly.isPlanted ? written : point.offset)
         markReady(number)
     }
 

@@ -17,15 +17,20 @@ extension Volume {
     }
 
     /// Kafka: segment.bytes, segment.ms, and the reach of an index entry.
-    func needsRoll(_ partition: PartitionLog, bytes: Int, records: Int, _ timestamp: Int64) -> Bool {
-        let active = partition.active
-        guard active.size > 0 else { return false }
-        if active.size + Int64(bytes) > segmentLimit(partition.settings) { return true }
-        if active.endOffset + Int64(records) - active.baseOffset > Int64(Int32.max) { return true }
-        // Timestamps are the users' and may be anything: the difference must not overflow.
-        let age = timestamp.subtractingReportingOverflow(active.firstTimestamp)
-        return active.firstTimestamp >= 0
-            && (age.overflow ? timestamp > 0 : age.partialValue > partition.settings.segmentMilliseconds)
+    mutating func needsRoll(_ number: Int, bytes: Int, records: Int, _ timestamp: Int64) -> Bool {
+        guard let settings = partitions[number]?.settings else { return false }
+        let limit = segmentLimit(settings)
+        return with(number) { partition in
+            guard partition.active.size > 0 else { return false }
+            if partition.active.size + Int64(bytes) > limit { return true }
+            let reach = partition.active.endOffset - partition.active.baseOffset + Int64(records)
+            if reach > Int64(Int32.max) { return true }
+            // Timestamps are the users' and may be anything: the difference must not overflow.
+            let first = partition.active.firstTimestamp
+            let age = timestamp.subtractingReportingOverflow(first)
+            return first >= 0
+                && (age.overflow ? timestamp > 0 : age.partialValue > partition.settings.segmentMilliseconds)
+        } == true
     }
 
     /// Rolls the active segment as soon as nothing of it is under way.

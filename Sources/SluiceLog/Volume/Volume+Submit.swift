@@ -51,14 +51,14 @@ extension Volume {
     /// Why an append of so many bytes to the partition cannot even be queued.
     func checkAppend(_ number: Int, bytes: Int) throws(LogError) {
         guard closing == .open else { throw .closed }
-        guard partitions.indices.contains(number), let partition = partitions[number] else {
+        guard partitions.indices.contains(number), let settings = partitions[number]?.settings else {
             throw .unknownPartition(topic: "", partition: number)
         }
         if let failure { throw .stopped(failure) }
-        if let refusal = partition.refusal { throw refusal }
-        if let heal = partition.heal { throw .io(heal.error) }
-        if let again = commitAgain, partition.settings.isDurable { throw .io(again.error) }
-        let limit = min(partition.settings.maxMessageBytes, Limits.batchBytes)
+        if let refusal = partitions[number]?.refusal { throw refusal }
+        if let heal = partitions[number]?.heal { throw .io(heal.error) }
+        if let again = commitAgain, settings.isDurable { throw .io(again.error) }
+        let limit = min(settings.maxMessageBytes, Limits.batchBytes)
         guard bytes <= limit else { throw .tooLarge(bytes: bytes, limit: limit) }
     }
 
@@ -138,7 +138,7 @@ extension Volume {
         var waiting: [BatchOrigin] = []
         _ = with(number) { partition in
             while let batch = partition.uncommitted.popFirst() {
-                if partition.answersAtCommit(batch) { waiting.append(batch.origin) }
+                if partition.settings.answersAtCommit(batch) { waiting.append(batch.origin) }
             }
             partition.uncommittedBytes = 0
         }
@@ -167,10 +167,10 @@ extension Volume {
     }
 }
 
-extension PartitionLog {
+extension LogSettings {
     /// Whether a batch that is in the segment has not been answered yet.
     func answersAtCommit(_ batch: PlacedBatch) -> Bool {
         if PlantedBug.acknowledgeAtWrite.isPlanted { return false }
-        return settings.isDurable ? batch.acks != .none : batch.acks == .durable
+        return isDurable ? batch.acks != .none : batch.acks == .durable
     }
 }

@@ -23,25 +23,21 @@ extension Volume {
             isSyncOut = true
             return SyncJob(targets: [target])
         }
+        let leaving = leavingRecorded
         var targets: [SyncTarget] = []
         var later: [Int] = []
         while targets.count < 64, let number = syncReady.popFirst() {
-            guard let partition = partitions[number] else { continue }
-            guard !partition.isCommitting, !partition.isRolling, !isGoing(partition) else {
-                later.append(number)
-                continue
+            _ = with(number) { partition in
+                guard !partition.isCommitting, !partition.isRolling, !partition.isGoing(leaving) else {
+                    return later.append(number)
+                }
+                partition.isSyncQueued = false
+                guard partition.file != nil, !partition.isClean, partition.heal == nil,
+                    partition.refusal == nil || partition.isLeaving
+                else { return }
+                partition.isSyncing = true
+                targets.append(partition.syncTarget(number))
             }
-            partitions[number]?.isSyncQueued = false
-            guard partition.file != nil, !partition.isClean, partition.heal == nil,
-                partition.refusal == nil || partition.isLeaving
-            else {
-                continue
-            }
-            partitions[number]?.isSyncing = true
-            targets.append(
-                SyncTarget(
-                    partition: number, file: partition.segmentFile, point: partition.active.point(ceiling: 0))
-            )
         }
         for number in later { syncReady.append(number) }
         guard !targets.isEmpty else { return nil }
@@ -68,11 +64,18 @@ extension Volume {
     /// A segment is on the medium up to the target's point.
     mutating func synced(_ target: SyncTarget, now: Instant) {
         let number = target.partition
-        guard let partition = partitions[number], partition.active.baseOffset == target.point.baseOffset
-        else { return }
-        partitions[number]?.isNameDirty = false
-        if target.point.position > partition.synced.position || partition.isNameDirty {
-            partitions[number]?.synced = target.point
+        let isNew: Bool? =
+            with(number) { partition in
+                guard partition.active.baseOffset == target.point.baseOffset else { return nil }
+                defer { partition.isNameDirty = false }
+                guard target.point.position > partition.synced.position || partition.isNameDirty else {
+                    return false
+                }
+                partition.synced = target.point
+                return true
+            } ?? nil
+        guard let isNew else { return }
+        if isNew {
             manifest.pendingPoints.insert(number)
             // A batch that waited for its commit needs none now; the journal would have it below the recovery
             // point.
@@ -83,15 +86,15 @@ extension Volume {
 
     /// What was written while the sync ran has its own second.
     private mutating func redirty(_ number: Int, now: Instant) {
-        partitions[number]?.dirtySince = nil
-        guard let partition = partitions[number], !partition.settings.isDurable, !partition.isClean else {
-            return
-        }
-        partitions[number]?.dirtySince = now.monotonicNanoseconds
+        let bytes: Int64? =
+            with(number) { partition in
+                let isDirty = !partition.settings.isDurable && !partition.isClean
+                partition.dirtySince = isDirty ? now.monotonicNanoseconds : nil
+                return isDirty ? partition.active.size - partition.synced.position : nil
+            } ?? nil
+        guard let bytes else { return }
         dirty.append(number)
-        if partition.active.size - partition.synced.position >= configuration.windowBytes / 4 {
-            requestSync(number)
-        }
+        if bytes >= configuration.windowBytes / 4 { requestSync(number) }
     }
 
     /// Whether offsets below `end` may be given out: on a `written` topic only as far as the manifest
@@ -99,8 +102,7 @@ extension Volume {
     ///
     /// False when it must wait; the promise has been asked for then.
     mutating func reserveOffsets(_ number: Int, through end: Int64) -> Bool {
-        guard let partition = partitions[number] else { return false }
-        let ceiling = partition.recorded.ceiling
+        guard let ceiling = partitions[number]?.recorded.ceiling else { return false }
         if end + configuration.ceilingStep / 2 > ceiling {
             manifest.pendingPoints.insert(number)
             manifest.pointsAreUrgent = true
@@ -142,7 +144,7 @@ extension Volume {
             // Looked at where it is: of thousands of partitions a copy of each would be made for each write.
             let fate = with(number) { partition in
                 guard let file = partition.file else { return FileFate.gone }
-                if partition.isLeaving, leaving.contains(partition.key.topic) { return .kept }
+                if partition.isGoing(leaving) { return .kept }
                 // A file whose sync has failed tells nothing more, and will not be written.
                 let isDone = partition.isStopped || partition.isClean && partition.journalled == nil
                 guard isDone, !partition.isBusy else { return partition.isClean ? .kept : .dirty }

@@ -174,7 +174,8 @@ extension Volume {
 
     mutating func continueConfiguring(_ number: Int) {
         // Where writing has stopped, readers would see more than they may when it is made `written`.
-        guard failure == nil, let partition = partitions[number], let settings = partition.nextSettings,
+        guard partitions[number]?.nextSettings != nil, failure == nil,
+            let partition = partitions[number], let settings = partition.nextSettings,
             !partition.isWriting, partition.heldBy == nil, partition.uncommitted.isEmpty,
             !partition.isStopped
         else { return }
@@ -183,15 +184,9 @@ extension Volume {
         queueCompaction(number)
     }
 
-    /// Whether the deletion of its topic is being recorded: its files are about to be closed.
-    func isGoing(_ partition: PartitionLog) -> Bool {
-        partition.isLeaving && leavingRecorded.contains(partition.key.topic)
-    }
-
     /// Goes on with a deletion once no job names a file of the topic.
     mutating func continueLeaving(_ number: Int) {
-        guard let partition = partitions[number], partition.isLeaving else { return }
-        let id = partition.key.topic
+        guard partitions[number]?.isLeaving == true, let id = partitions[number]?.key.topic else { return }
         guard let request = leavingRequests[id], !leavingRecorded.contains(id), failure == nil else { return }
         let isIdle = numbers(of: id).allSatisfy { number in
             guard let partition = partitions[number] else { return true }
@@ -222,7 +217,8 @@ extension Volume {
             guard let number = numbers.removeValue(forKey: PartitionKey(topic: id, partition: partition)),
                 let log = partitions[number]
             else { continue }
-            for index in 0..<log.uncommitted.count where log.answersAtCommit(log.uncommitted[index]) {
+            for index in 0..<log.uncommitted.count where log.settings.answersAtCommit(log.uncommitted[index])
+            {
                 answer(log.uncommitted[index].origin, .failure(.unknownTopic(topic.name)))
             }
             if let file = log.file {

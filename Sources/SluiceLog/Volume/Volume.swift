@@ -132,9 +132,13 @@ public struct Volume: ~Copyable {
     var commitAgain: Again<CommitJob>?
     /// Partitions whose segment is to be written and synced once more, in the order in which that is due.
     var healing = RingQueue<Int>()
+    /// Jobs that are out once more, since their sync had no room.
+    var repeatsOut = 0
     /// `syncDelayed` was told, `syncResumed` was not.
     package internal(set) var isWaitingForRoom = false
 
+    /// The last frame found no room in the journal, and no job has ended since that may have made some.
+    var isJournalFull = false
     var isCommitOut = false
     var isSyncOut = false
     var isRollOut = false
@@ -239,6 +243,7 @@ public struct Volume: ~Copyable {
 
     /// Tells what came of a job that was taken.
     public mutating func finished(_ job: IOJob, _ result: IOResult, now: Instant) {
+        if job.isRepeated { repeatsOut -= 1 }
         switch (job, result) {
         case (.write(let job), .write(let result)): finishedWrite(job, result, now: now)
         case (.commit(let job), .commit(let result)): finishedCommit(job, result, now: now)
@@ -253,6 +258,7 @@ public struct Volume: ~Copyable {
         case (.scrub(let job), .scrub(let result)): finishedScrub(job, result, now: now)
         default: preconditionFailure("a job was finished with the result of another kind")
         }
+        if !job.isPlainWrite { isJournalFull = false }
         advanceClosing(now: now)
     }
 
