@@ -198,4 +198,25 @@ import Testing
         }
         #expect(use(store).reservedBytes == 0)
     }
+
+    @Test func `deleted topics that are back after a loss of power go before the store is open`() throws {
+        let store = TestStore { $0.diskBytes = 1 << 20 }
+        try store.open()
+        try store.createTopic("t")
+        for _ in 0..<8 { try store.append([String(repeating: "-", count: 20_000)], to: "t") }
+        store.drive()
+        let request = store.nextNumber()
+        try store.opened?.volume.deleteTopic("t", request: request)
+        while store.requests[request] == nil, let job = store.take(.background) {
+            if case .remove = job { break }
+            store.run(job)
+        }
+        store.die()
+        #expect(store.files.contents(store.log("t")) != nil)
+        store.configuration.diskBytes = store.files.allocatedBytes - 4096
+        try store.open()
+        #expect(store.files.contents(store.log("t")) == nil)
+        let use = try #require(store.opened?.volume.diskUse)
+        #expect(use.usedBytes <= use.limitBytes)
+    }
 }

@@ -85,7 +85,10 @@ final class TestStore {
             #expect(answers[append.origin.number] == nil)
             answers[append.origin.number] = append.result
         }
-        for (id, result) in taken.requests { requests[id] = result }
+        for (id, result) in taken.requests {
+            #expect(requests[id] == nil)
+            requests[id] = result
+        }
         events += taken.events
         if let result = taken.closed { (isClosed, closeResult) = (true, result) }
     }

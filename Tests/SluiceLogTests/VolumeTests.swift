@@ -224,6 +224,26 @@ import Testing
         #expect(try store.append(["x"], to: "u")?.offset != nil)
     }
 
+    @Test func `a deletion whose record fails after the store has stopped is answered once`() throws {
+        let store = try store()
+        try store.createTopic("u")
+        try store.append(["a"], to: "u")
+        store.drive()
+        let request = store.nextNumber()
+        try store.opened?.volume.deleteTopic("t", request: request)
+        let record = try #require(store.take(.background))
+        store.files.fail(.write, errno: 5, isPermanent: true, pathContains: "/journal/")
+        try store.submit(["b"], to: "u")
+        while let job = store.take(.append) { store.run(job) }
+        #expect(store.events.contains { if case .storeStopped = $0 { true } else { false } })
+        store.files.fail(.write, errno: 5, isPermanent: true, pathContains: "/manifest/")
+        store.run(record)
+        guard case .failure(.stopped) = store.requests[request] else {
+            Issue.record("\(store.requests[request] as Any)")
+            return
+        }
+    }
+
     // MARK: Atomic writes
 
     @Test func `an atomic write succeeds or fails as a whole`() throws {

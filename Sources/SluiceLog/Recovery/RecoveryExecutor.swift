@@ -49,7 +49,7 @@ struct RecoveryExecutor {
             let journal = try openJournal(plan, &open)
             removeLeftovers(&plan)
             let logs = plan.partitions.map { Self.log(of: $0) }
-            let used = try StoreMeasure.run(paths, files)
+            let used = try measure(plan.leaving)
             let reserve = try checkReserve(used)
             var volume = Volume(
                 paths: paths, storeID: plan.loaded.storeID, configuration: configuration, manifest: manifest,
@@ -312,6 +312,19 @@ struct RecoveryExecutor {
             open.append(journal.files[journal.files.count - 1].file)
         }
         return journal
+    }
+
+    /// What the files take. Where that is too much, as when a loss of power has brought back what was
+    /// removed, deleted topics go before anything is written.
+    private func measure(_ leaving: [TopicRecord]) throws(IOError) -> Int64 {
+        let used = try StoreMeasure.run(paths, files)
+        guard used > configuration.diskBytes, !leaving.isEmpty else { return used }
+        for topic in leaving {
+            var freed: Int64 = 0
+            // What fails now is tried again when the store is open.
+            try? JobRunner.removeDirectories(of: topic, paths, files, &freed)
+        }
+        return try StoreMeasure.run(paths, files)
     }
 
     /// What the reserve file takes. One of another size than it should have goes: a crash was in its making,

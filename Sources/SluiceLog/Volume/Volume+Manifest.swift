@@ -130,6 +130,11 @@ extension Volume {
             takeBackRecords()
             return failure.map { failRequests($0) } ?? stopAll(error)
         }
+        // Who asked for a deletion was told when the store stopped.
+        if let failure {
+            takeBackRecords()
+            return failRequests(failure)
+        }
         if job.replacement != nil {
             manifest.replaceAbove = manifest.position + configuration.manifestLimit
             disk.manifestLimit = manifest.replaceAbove
@@ -138,7 +143,7 @@ extension Volume {
         // A close does not wait for room: the store is not called closed then, and loses nothing.
         if closing != .open {
             takeBackRecords()
-            return failure.map { failRequests($0) } ?? stopAll(error)
+            return stopAll(error)
         }
         let entries = manifest.out
         manifest.out = []
