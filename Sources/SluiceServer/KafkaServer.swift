@@ -177,7 +177,8 @@ public final class KafkaServer: Service {
         }
         guard let count else {
             broker.logger.warning(
-                "a connection was refused: there are too many", metadata: ["client": "\(peer)"])
+                "a connection was refused: there are too many, or the server ends",
+                metadata: ["client": "\(peer)"])
             channel.close(promise: nil)
             return nil
         }

@@ -227,9 +227,25 @@ struct KafkaServerTests {
         }
     }
 
+    @Test func `large frames that are announced and do not come keep nobody from his own`() async throws {
+        try await withServer({ $0.requestMemoryBytes = 1 << 20 }) { [batch] store, address in
+            try await store.admin.createTopic("t")
+            try await WireClient.connected(to: address) { first in
+                try await first.send(bytes: [5, 0, 0, 0, 1, 2, 3])
+                try await WireClient.connected(to: address) { second in
+                    try await second.send(bytes: [5, 0, 0, 0] + [UInt8](repeating: 0, count: 100_000))
+                    let response = try await WireClient.connected(to: address) { good in
+                        try await good.ask(.produce("t", bytes: batch.count), version: 9, records: batch)
+                    }
+                    #expect(response.produced?.errorCode == ErrorCode.none)
+                }
+            }
+        }
+    }
+
     @Test func `memory for requests that is short delays them and loses none`() async throws {
         let large = TestBatch.bytes(
-            keys: Array(repeating: "key", count: 200), value: String(repeating: "v", count: 500), codec: .none
+            keys: Array(repeating: "key", count: 400), value: String(repeating: "v", count: 500), codec: .none
         )
         try await withServer({ $0.requestMemoryBytes = large.count }) { store, address in
             try await store.admin.createTopic("t")
@@ -251,7 +267,7 @@ struct KafkaServerTests {
                 try await group.waitForAll()
             }
             let end = try await store.admin.offsets(of: TopicPartition(topic: "t", partition: 0)).upperBound
-            #expect(end == Offset(8000))
+            #expect(end == Offset(16_000))
         }
     }
 }

@@ -53,7 +53,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
         self.context = context
         let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
         session.connected(bound, context.eventLoop)
-        timer = context.eventLoop.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) { _ in
+        timer = context.eventLoop.scheduleRepeatedTask(initialDelay: .seconds(5), delay: .seconds(5)) { _ in
             bound.value.tick()
         }
         context.fireChannelActive()
@@ -108,10 +108,10 @@ final class ConnectionHandler: ChannelDuplexHandler {
                     return close(.malformed, "\(error)")
                 }
                 order.receivedPart(now: Instant.monotonicNow)
-                if let announced = assembler.announced { reserve(announced) }
                 takeWhole()
             case .body(let count):
-                takeBody(min(count, rest.readableBytes))
+                guard let mayTake = mayTake(count) else { continue }
+                takeBody(min(mayTake, rest.readableBytes))
                 takeWhole()
             }
         }
@@ -143,6 +143,18 @@ final class ConnectionHandler: ChannelDuplexHandler {
         }
     }
 
+    /// How many bytes of the body may be taken now; nil when memory had to be asked for first.
+    private func mayTake(_ count: Int) -> Int? {
+        guard let announced = assembler.announced, announced > FrameAssembler.firstBytes,
+            case .none = memory
+        else { return count }
+        // Not before it is known to come: who only announces a large frame gets no memory for it.
+        let left = FrameAssembler.firstBytes - assembler.receivedBytes
+        if left > 0 { return min(count, left) }
+        reserve(announced)
+        return nil
+    }
+
     private func takeWhole() {
         guard memory.mayRead, let frame = assembler.takeFrame() else { return }
         let held = if case .granted(let bytes) = memory { bytes } else { 0 }
@@ -157,23 +169,18 @@ final class ConnectionHandler: ChannelDuplexHandler {
         guard let loop = context?.eventLoop else { return }
         let bound = NIOLoopBound(self, eventLoop: loop)
         let held = bytes + Self.frameOverhead
-        memory = .waiting(0)
-        let budget = requests
-        let ticket = budget.take(held) { isGranted in
-            guard isGranted else { return }
-            if loop.inEventLoop {
-                bound.value.granted(held)
-            } else {
-                loop.execute { bound.value.granted(held) }
-            }
-        }
-        if case .waiting = memory { memory = .waiting(ticket) }
+        // What is granted later comes by way of the loop, behind this.
+        let ticket = requests.take(
+            held,
+            orLater: { isGranted in
+                if isGranted { loop.execute { bound.value.granted(held) } }
+            })
+        memory = ticket.map { .waiting($0) } ?? .granted(held)
     }
 
     private func granted(_ bytes: Int) {
         guard case .waiting = memory, !order.isClosed else { return requests.giveBack(bytes) }
         memory = .granted(bytes)
-        takeWhole()
         goOn()
     }
 

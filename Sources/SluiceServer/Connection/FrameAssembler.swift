@@ -14,7 +14,9 @@ struct FrameAssembler {
     private var frame: ByteBuffer?
     private var size = 0
 
-    /// Allocated for a frame that has just begun: more than most requests have.
+    /// Allocated for a frame that has just begun: more than most requests have. So much of each connection is
+    /// not counted against the memory that all share: small requests never wait for those who announce large
+    /// ones.
     static let firstBytes = 64 << 10
 
     /// - Parameter limit: bytes of a frame behind its size. Kafka: socket.request.max.bytes.
@@ -25,6 +27,9 @@ struct FrameAssembler {
 
     /// The bytes that the frame that has begun will have, once that is known and until it is whole.
     private(set) var announced: Int?
+
+    /// The bytes of the body that have come.
+    var receivedBytes: Int { frame?.count ?? 0 }
 
     /// The memory that the frame has so far.
     var allocatedBytes: Int { frame?.capacity ?? 0 }

@@ -4,8 +4,8 @@
 //   sluice_server_requests_total{api="Produce"} 42
 //
 // (1) A label with the same dimensions is the same series, however often it is made. (2) A series is never
-// forgotten; beyond `maxSeries` new ones are counted nowhere but in `sluice_metrics_dropped_series`. (3) Times
-// are written in seconds, as a summary without quantiles: count and sum.
+// forgotten; beyond `maxSeries` new ones are counted nowhere but in `sluice_metrics_dropped_series`. (3)
+// Times are written in seconds, as a summary without quantiles: count and sum.
 
 public import CoreMetrics
 import Sluice

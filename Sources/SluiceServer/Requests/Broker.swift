@@ -44,7 +44,7 @@ final class Broker: Sendable {
         return quotas.withLock { $0.charge(bytes, client: client, direction, now: Instant.monotonicNow) }
     }
 
-    /// Answers a request other than Produce, Fetch, JoinGroup and SyncGroup, which take their time: see there.
+    /// Answers a request other than Produce, Fetch, JoinGroup and SyncGroup, which take time: see there.
     nonisolated(nonsending) func answer(_ request: KafkaRequest, _ context: RequestContext) async -> Answer {
         switch request {
         case .apiVersions(let request): .response(.apiVersions(apiVersions(request, context)))

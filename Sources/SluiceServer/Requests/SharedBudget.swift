@@ -16,18 +16,15 @@ final class SharedBudget: Sendable {
 
     var used: Int { state.withLock { $0.budget.used } }
 
-    /// Calls `granted` with true when the bytes are there, perhaps at once, or with false after `cancel`.
-    /// Returns the number to cancel it by.
-    @discardableResult
-    func take(_ bytes: Int, _ granted: @escaping @Sendable (Bool) -> Void) -> UInt64 {
-        let (ticket, isGranted) = state.withLock { state in
+    /// Takes the bytes: nil when they are there. Else the number to give it up by, and `granted` is called
+    /// with true when they are, or with false after `cancel`.
+    func take(_ bytes: Int, orLater granted: @escaping @Sendable (Bool) -> Void) -> UInt64? {
+        state.withLock { state in
             state.next += 1
-            let isGranted = state.budget.take(bytes, ticket: state.next)
-            if !isGranted { state.waiting[state.next] = granted }
-            return (state.next, isGranted)
+            if state.budget.take(bytes, ticket: state.next) { return nil }
+            state.waiting[state.next] = granted
+            return state.next
         }
-        if isGranted { granted(true) }
-        return ticket
     }
 
     /// Waits for the bytes; false when the task is cancelled before they are there.
@@ -35,7 +32,9 @@ final class SharedBudget: Sendable {
         let ticket = Locked<(id: UInt64?, isCancelled: Bool)>((nil, false))
         return await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
-                let id = take(bytes) { continuation.resume(returning: $0) }
+                guard let id = take(bytes, orLater: { continuation.resume(returning: $0) }) else {
+                    return continuation.resume(returning: true)
+                }
                 let isCancelled = ticket.withLock { ticket in
                     ticket.id = id
                     return ticket.isCancelled
