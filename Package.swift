@@ -23,12 +23,14 @@ let package = Package(
         .library(name: "SluiceFoundation", targets: ["SluiceFoundation"]),
         .library(name: "SluiceTesting", targets: ["SluiceTesting"]),
         .library(name: "KafkaWire", targets: ["KafkaWire"]),
+        .library(name: "SluiceServer", targets: ["SluiceServer"]),
         .library(name: "CSluiceBench", targets: ["CSluiceBench"]),
         .library(name: "SluiceMicro", targets: ["SluiceMicro"]),
         .executable(name: "sluice", targets: ["sluice-tool"]),
     ],
     traits: [
-        .trait(name: "Tool", description: "The command line, sluice."),
+        .trait(name: "Server", description: "The server that Kafka's clients talk to, SluiceServer."),
+        .trait(name: "Tool", description: "The command line, sluice.", enabledTraits: ["Server"]),
         .trait(name: "PlantedBugs", description: "Bugs that the tests must find; never for use."),
     ],
     dependencies: [
@@ -36,6 +38,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-metrics", from: "2.5.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.6.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
     ],
     targets: [
@@ -66,6 +69,19 @@ let package = Package(
             swiftSettings: settings),
         // The Kafka protocol's requests and responses as values and as bytes.
         .target(name: "KafkaWire", swiftSettings: settings),
+        // The broker: Kafka's protocol over TCP. Empty without the trait.
+        .target(
+            name: "SluiceServer",
+            dependencies: [
+                "KafkaWire", "Sluice", "SluiceCore", "SluiceLog",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Metrics", package: "swift-metrics"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["Server"])),
+                .product(name: "NIOHTTP1", package: "swift-nio", condition: .when(traits: ["Server"])),
+                .product(name: "NIOPosix", package: "swift-nio", condition: .when(traits: ["Server"])),
+            ],
+            swiftSettings: settings),
         .target(name: "SluiceFoundation", dependencies: ["Sluice"], swiftSettings: settings),
         .target(name: "SluiceTesting", dependencies: ["SluiceLog", "SluiceCore"], swiftSettings: settings),
         // The parts of an append and a replay, for Benchmarks.
@@ -74,7 +90,10 @@ let package = Package(
             name: "sluice-tool",
             dependencies: [
                 "Sluice", "SluiceFoundation", "SluiceLog", "SluiceCore",
+                .target(name: "SluiceServer", condition: .when(traits: ["Tool"])),
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "Metrics", package: "swift-metrics"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(
                     name: "ArgumentParser", package: "swift-argument-parser",
                     condition: .when(traits: ["Tool"])),
@@ -99,6 +118,14 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "KafkaWireTests", dependencies: ["KafkaWire", "SluiceTesting"], exclude: ["Golden"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "SluiceServerTests",
+            dependencies: [
+                "SluiceServer", "KafkaWire", "Sluice", "SluiceCore", "SluiceLog", "SluiceTesting",
+                .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["Server"])),
+                .product(name: "NIOPosix", package: "swift-nio", condition: .when(traits: ["Server"])),
+            ],
             swiftSettings: settings),
         .testTarget(
             name: "ToolTests", dependencies: ["sluice-tool", "Sluice", "SluiceLog"], swiftSettings: settings),

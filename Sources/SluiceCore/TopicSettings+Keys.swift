@@ -102,12 +102,17 @@ extension TopicSettings {
             "The least an acknowledgement promises, and what readers see; durable: it survives a loss of "
                 + "power, written: the death of the process.")
 
+        static let validation = Setting(
+            "sluice.validate", \.validation, default: .records, .none, .words(ValidationLevel.allCases),
+            "What the server looks at of a batch that it is sent; records: every record, decompressed once; "
+                + "crc: its header and checksum alone, which takes less CPU.")
+
         /// Every setting, in the order in which they are described.
         package static let all: [any SettingKey] = [
             retentionTime, retentionBytes, segmentBytes, segmentTime, indexInterval, maxMessage, compression,
             timestampType, cleanupPolicy, deleteRetention, dirtyRatio, compactionLag, retention,
             retentionGroups, retentionPromise, abandonTime, durability, pressurePolicy, pressureGroups,
-            lagTarget, leastRate, greatestRate, floorRate,
+            lagTarget, leastRate, greatestRate, floorRate, validation,
         ]
 
         private static let day: Int64 = 86_400_000

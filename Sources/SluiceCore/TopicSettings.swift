@@ -58,6 +58,9 @@ package struct TopicSettings: Hashable, Sendable {
     /// The least that an acknowledgement promises, and what readers see. sluice.durability.
     package var durability: DurabilityLevel = Keys.durability.standard
 
+    /// What is looked at of a batch that comes from the wire. sluice.validate.
+    package var validation: ValidationLevel = Keys.validation.standard
+
     /// The defaults.
     package init() {}
 
@@ -137,6 +140,14 @@ package enum DurabilityLevel: String, CaseIterable, Sendable {
     case durable
     /// It survives the death of the process.
     case written
+}
+
+/// What is looked at of a batch that a client sends to the server.
+package enum ValidationLevel: String, CaseIterable, Sendable {
+    /// Its header, its checksum, and every record.
+    case records
+    /// Its header and its checksum: a batch that its sender made wrong is found by who reads it.
+    case crc
 }
 
 /// Why a configuration was refused. Nothing was changed.

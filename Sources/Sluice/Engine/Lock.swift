@@ -44,13 +44,15 @@ final class Lock: @unchecked Sendable {
 }
 
 /// A value and its lock. `@unchecked Sendable`: the value is reached with the lock held, and not otherwise.
-final class Locked<Value: ~Copyable>: @unchecked Sendable {
+package final class Locked<Value: ~Copyable>: @unchecked Sendable {
     private let lock = Lock()
     @exclusivity(unchecked) private var value: Value
 
-    init(_ value: consuming Value) { self.value = value }
+    /// `value`, and a lock of its own.
+    package init(_ value: consuming Value) { self.value = value }
 
-    func withLock<R: ~Copyable, E: Error>(_ body: (inout Value) throws(E) -> R) throws(E) -> R {
+    /// Runs `body` with the lock held; it waits for nothing.
+    package func withLock<R: ~Copyable, E: Error>(_ body: (inout Value) throws(E) -> R) throws(E) -> R {
         lock.lock()
         defer { lock.unlock() }
         return try body(&value)

@@ -101,7 +101,7 @@ final class PressureEngine: Sendable {
         return answer
     }
 
-    private func obstacle(
+    func obstacle(
         _ state: borrowing State, _ topic: String, _ retryAt: Int64, isFinal: Bool
     ) -> Obstacle {
         let disk = state.output.map(\.disk)
@@ -119,6 +119,9 @@ final class PressureEngine: Sendable {
         guard paid > 0 || isBounded.load(ordering: .relaxed) else { return }
         state.withLock { $0.gates.settle(gate, paid: paid, bytes: bytes, now: Instant.monotonicNow) }
     }
+
+    /// Whether any gate may say no.
+    var hasBound: Bool { isBounded.load(ordering: .relaxed) }
 
     /// Whether the producer's batches go through its queue now.
     func isPaced(_ gate: UInt32) -> Bool {

@@ -53,7 +53,7 @@ package struct ProducerGates: Sendable {
         static let batchBytes = 65_536.0
     }
 
-    private var gates: [UInt32: Gate] = [:]
+    var gates: [UInt32: Gate] = [:]
     private var next: UInt32 = 0
     /// By unit of weight; nil: no bound.
     private var storeLevel: Double?
@@ -62,7 +62,7 @@ package struct ProducerGates: Sendable {
     private var storeRetry = 0.0
     private var ratedAt: Int64?
     /// Whether anybody was held up since the rates were set.
-    package private(set) var hasHeldUp = false
+    package internal(set) var hasHeldUp = false
 
     package init() {}
 
@@ -194,7 +194,7 @@ package struct ProducerGates: Sendable {
         return nil
     }
 
-    private func note(_ bytes: Int, _ gate: inout Gate) {
+    func note(_ bytes: Int, _ gate: inout Gate) {
         gate.sent += Double(bytes)
         guard bytes > 0 else { return }
         gate.expected = gate.hasSent ? (3 * gate.expected + Double(bytes)) / 4 : Double(bytes)
@@ -202,7 +202,7 @@ package struct ProducerGates: Sendable {
     }
 
     /// How long until so many bytes are there: at most until the rates are likely to be others.
-    private func nanoseconds(_ bytes: Double, _ rate: Double, _ topic: String) -> Int64 {
+    func nanoseconds(_ bytes: Double, _ rate: Double, _ topic: String) -> Int64 {
         let retry = max(storeRetry, retries[topic] ?? 0)
         let seconds = rate > 0 ? min(bytes / rate, 10) : max(retry, PressureController.tickSeconds)
         return max(Self.leastWaitNanoseconds, Int64(nearest: seconds * 1e9))
@@ -218,7 +218,7 @@ package struct ProducerGates: Sendable {
         gates[id] = gate
     }
 
-    private static func fill(_ gate: inout Gate, _ rate: Double?, _ now: Int64) {
+    static func fill(_ gate: inout Gate, _ rate: Double?, _ now: Int64) {
         let seconds = Double(max(0, now - gate.filledAt)) / 1e9
         gate.filledAt = max(gate.filledAt, now)
         guard let rate else {

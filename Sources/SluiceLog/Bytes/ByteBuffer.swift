@@ -32,6 +32,15 @@ public final class ByteBuffer: @unchecked Sendable {
 
     deinit { base.deallocate() }
 
+    /// A larger buffer with the same bytes in use. `capacity` is not below their count.
+    package func grown(to capacity: Int) -> ByteBuffer {
+        precondition(capacity >= count)
+        let larger = ByteBuffer(capacity: capacity)
+        larger.base.copyMemory(from: base, byteCount: count)
+        larger.count = count
+        return larger
+    }
+
     /// The bytes in use.
     public var bytes: RawSpan {
         @_lifetime(borrow self)

@@ -18,7 +18,7 @@ public struct FetchedBatches: Sendable {
 
 /// Reads segments of one store. Free of state: any thread may use it.
 public struct SegmentReader: Sendable {
-    private let files: any FileSystem
+    let files: any FileSystem
     /// Whether indexes may be rebuilt on disk.
     private let mayRepair: Bool
 

@@ -114,6 +114,17 @@ extension Volume {
         return ends
     }
 
+    /// The epoch that the partition's new batches get. Throws `unknownPartition`.
+    package func leaderEpoch(_ number: Int) throws(LogError) -> Int32 { try readable(number).epoch }
+
+    /// Bytes of all segments of the partition. Throws `unknownPartition`.
+    ///
+    /// - Complexity: O(n) in the number of segments.
+    package func logBytes(_ number: Int) throws(LogError) -> Int64 {
+        let partition = try readable(number)
+        return partition.sealed.reduce(partition.active.size) { $0 + $1.size }
+    }
+
     private func readable(_ number: Int) throws(LogError) -> PartitionLog {
         guard partitions.indices.contains(number), let partition = partitions[number], !partition.isLeaving
         else {

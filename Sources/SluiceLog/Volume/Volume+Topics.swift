@@ -109,6 +109,11 @@ extension Volume {
         return manifest.state.topics[id]
     }
 
+    package func topic(_ id: UniqueID) -> TopicRecord? {
+        guard leavingRequests[id] == nil else { return nil }
+        return manifest.state.topics[id]
+    }
+
     private func checkRequest() throws(LogError) {
         guard closing == .open else { throw .closed }
         if let failure { throw .stopped(failure) }

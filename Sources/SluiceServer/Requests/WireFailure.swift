@@ -1,0 +1,58 @@
+// The border between the store's errors and Kafka's: each crosses it here and nowhere else.
+
+import KafkaWire
+import Sluice
+import SluiceCore
+import SluiceLog
+
+/// An error as a client is told of it.
+struct WireFailure: Error, Hashable, Sendable {
+    var code: ErrorCode
+    /// What happened and what to do, where the response has a place for it.
+    var message: String
+
+    init(_ code: ErrorCode, _ message: String) {
+        self.code = code
+        self.message = message
+    }
+
+    init(_ error: StreamError) {
+        message = error.description
+        code =
+            switch error {
+            case .busy, .noSpace: .kafkaStorageError
+            case .unknownTopic, .unknownPartition: .unknownTopicOrPartition
+            case .topicExists: .topicAlreadyExists
+            case .illegalTopicName: .invalidTopicException
+            case .illegalConfiguration(let key, _, _):
+                key == "partitions" ? .invalidPartitions : .invalidConfig
+            case .recordTooLarge: .messageTooLarge
+            case .missingKey: .invalidRecord
+            case .offsetOutOfRange: .offsetOutOfRange
+            case .fenced: .illegalGeneration
+            case .unknownMember: .unknownMemberId
+            case .unknownGroup: .groupIdNotFound
+            case .groupNotEmpty: .nonEmptyGroup
+            case .unsupported: .invalidRequest
+            // Somebody who asks again finds out: not known, or not now.
+            case .closed, .cancelled: .leaderNotAvailable
+            case .indeterminate, .corrupt, .io, .offline, .tooManyOpenFiles, .readOnly: .kafkaStorageError
+            default: .unknownServerError
+            }
+    }
+
+    init(_ error: LogError, at place: TopicPartition?) {
+        // A partition that was there a moment ago: its topic has been deleted.
+        if case .unknownPartition(topic: "", _) = error, let place {
+            self.init(StreamError.unknownTopic(place.topic))
+        } else {
+            self.init(StreamError(error, at: place))
+        }
+    }
+}
+
+extension ErrorCode {
+    /// What the coordinator says, which counts as Kafka does.
+    init(_ error: GroupError) { self = ErrorCode(rawValue: error.code) ?? .unknownServerError }
+
+}
