@@ -125,7 +125,8 @@ extension Volume {
     }
 
     private func target(_ partition: PartitionLog, _ number: Int) -> SyncTarget {
-        SyncTarget(
+        partition.closeProducers()
+        return SyncTarget(
             partition: number, file: partition.segmentFile, point: partition.active.point(ceiling: 0))
     }
 
@@ -247,6 +248,7 @@ extension Volume {
         guard end.offset > partition.durable.offset else { return }
         partitions[number]?.durable = end
         if partition.settings.isDurable { completions.advanced.append(number) }
+        answerDuplicates(number)
     }
 }
 

@@ -134,6 +134,7 @@ extension Volume {
                 continue
             }
             partitions[number]?.isSyncing = true
+            partition.closeProducers()
             return SyncTarget(
                 partition: number, file: partition.segmentFile, point: partition.active.point(ceiling: 0),
                 rewrittenFrom: partition.synced)

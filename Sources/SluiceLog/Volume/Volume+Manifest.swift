@@ -9,27 +9,38 @@ extension Volume {
         manifest.out = manifest.queue
         manifest.queue = []
         manifest.pointsOut = []
+        var producerBytes = 0
+        var later: Set<Int> = []
         for number in manifest.pendingPoints.sorted() {
             guard let partition = partitions[number], !partition.isLeaving else { continue }
+            guard producerBytes <= Limits.producerBytesPerFrame else {
+                later.insert(number)
+                continue
+            }
             var point = partition.synced
             if PlantedBug.recoveryPointEarly.isPlanted { point = partition.active.point(ceiling: 0) }
             point.ceiling = nextCeiling(partition)
-            manifest.pointsOut.append((number, point))
+            let producers = partition.changedProducers(through: point.offset)
+            producerBytes += producers?.mostBytes ?? 0
+            manifest.pointsOut.append((number, point, producers))
         }
-        manifest.pendingPoints = []
+        manifest.pendingPoints = later
         manifest.pointsAreUrgent = false
         manifest.lastPointAt = now.monotonicNanoseconds
         var records = manifest.out.map(\.record)
-        for (number, point) in manifest.pointsOut {
+        for (number, point, producers) in manifest.pointsOut {
             guard let key = partitions[number]?.key else { continue }
             // In front: a roll in the same frame begins the next segment.
             records.insert(.recoveryPoint(key, point), at: 0)
+            if let producers { records.insert(.producers(key, producers), at: 0) }
         }
         guard !records.isEmpty else { return nil }
         manifest.isOut = true
         let sequence = manifest.nextSequence
         // While files are measured none is replaced: the old one could be counted twice as gone.
+        let meta = claimMeta(records)
         if manifest.position > manifest.replaceAbove, !isMeasureOut {
+            expireProducers(now: now)
             var state = manifest.state
             for record in records { state.apply(record) }
             let snapshot = state.snapshot
@@ -38,14 +49,16 @@ extension Volume {
             disk.claim(claim)
             return ManifestJob(
                 records: snapshot, frame: [], sequence: sequence, file: manifest.file, position: 0,
-                replacement: manifest.number + 1, paths: paths, storeID: storeID, claim: claim)
+                replacement: manifest.number + 1, paths: paths, storeID: storeID, claim: claim,
+                meta: meta.bytes, metaClaim: meta.claim)
         }
         let frame = ManifestFile.encode(records, sequence: sequence, storeID: storeID)
         let claim = max(0, DiskLedger.blocks(manifest.position + Int64(frame.count)) - manifest.allocated)
         disk.claim(claim)
         return ManifestJob(
             records: records, frame: frame, sequence: sequence, file: manifest.file,
-            position: manifest.position, replacement: nil, paths: paths, storeID: storeID, claim: claim)
+            position: manifest.position, replacement: nil, paths: paths, storeID: storeID, claim: claim,
+            meta: meta.bytes, metaClaim: meta.claim)
     }
 
     /// What of a manifest job's claim is on the disk now. A file that has failed may have grown all the same.
@@ -75,10 +88,12 @@ extension Volume {
             lostReserve(now: now)
         }
         // Perhaps it is on the medium: then it can neither be refused nor be another.
-        if case .failure(let error) = result.place, Self.mayCount(job, error), passes(error) {
+        let mayCount = !result.isMetaMissing
+        if case .failure(let error) = result.place, mayCount, Self.mayCount(job, error), passes(error) {
             return manifestAgain(job, error, now: now)
         }
         settle(job, result.place)
+        settleMeta(job, isWritten: !result.isMetaMissing)
         switch result.place {
         case .success(let place):
             manifest.nextSequence = job.sequence + 1
@@ -93,12 +108,13 @@ extension Volume {
             let entries = manifest.out
             manifest.pointsOut = []
             manifest.out = []
-            for (number, point) in points { recorded(number, point) }
+            for (number, point, producers) in points { recorded(number, point, producers) }
             for entry in entries {
                 manifest.state.apply(entry.record)
                 happened(entry.effect, now: now)
             }
-        case .failure(let error): failedManifest(job, error, now: now)
+        case .failure(let error):
+            failedManifest(job, error, mayCount: mayCount && Self.mayCount(job, error), now: now)
         }
         healed()
     }
@@ -108,22 +124,26 @@ extension Volume {
         job.isRepeated || !["open", "pwritev", "write"].contains(error.operation)
     }
 
-    private mutating func recorded(_ number: Int, _ point: RecoveryPoint) {
+    private mutating func recorded(_ number: Int, _ point: RecoveryPoint, _ producers: ProducerStates?) {
         guard let partition = partitions[number] else { return }
+        if let producers { manifest.state.apply(.producers(partition.key, producers)) }
         manifest.state.apply(.recoveryPoint(partition.key, point))
         guard partition.active.baseOffset == point.baseOffset else { return }
         partitions[number]?.recorded = point
         partitions[number]?.proven = max(partition.proven, point.position)
+        partition.producers?.recorded(through: point.offset)
         let end = PlantedBug.journalReusedEarly.isPlanted ? partition.active.endOffset : point.offset
         journal.release(number, through: end)
         markReady(number)
     }
 
     /// A write without room passes; what may be on the medium does not.
-    private mutating func failedManifest(_ job: ManifestJob, _ error: IOError, now: Instant) {
+    private mutating func failedManifest(
+        _ job: ManifestJob, _ error: IOError, mayCount: Bool, now: Instant
+    ) {
         // A new file whose first frame was not written counts for nothing; one that is whole and perhaps not
         // synced would count at the next opening, whatever were added to the old one: then nothing may be.
-        if Self.mayCount(job, error) {
+        if mayCount {
             takeBackRecords()
             return failure.map { failRequests($0) } ?? stopAll(error)
         }
@@ -160,7 +180,7 @@ extension Volume {
 
     /// What was to be recorded is in line again.
     private mutating func takeBackRecords() {
-        for (number, _) in manifest.pointsOut { manifest.pendingPoints.insert(number) }
+        for (number, _, _) in manifest.pointsOut { manifest.pendingPoints.insert(number) }
         manifest.queue = manifest.out + manifest.queue
         manifest.out = []
         manifest.pointsOut = []
@@ -170,6 +190,7 @@ extension Volume {
     mutating func lostManifest(_ job: ManifestJob, _ error: IOError) {
         manifest.isOut = false
         settle(job, .failure(error))
+        settleMeta(job, isWritten: false)
         takeBackRecords()
     }
 
@@ -217,6 +238,9 @@ extension Volume {
             freeName(topic.name)
             if let request { completions.requests.append((request, .success(0))) }
         case .swapped(let number, let swap, let isLast): swapped(number, swap, isLast: isLast)
+        case .producerIDs(let end, let request):
+            producerIDs.recorded(end)
+            completions.requests.append((request, .success(end)))
         case .closed: closing = .closed
         }
     }

@@ -38,6 +38,7 @@ extension Volume {
                 continue
             }
             partitions[number]?.isSyncing = true
+            partition.closeProducers()
             targets.append(
                 SyncTarget(
                     partition: number, file: partition.segmentFile, point: partition.active.point(ceiling: 0))

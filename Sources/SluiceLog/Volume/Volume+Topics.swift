@@ -225,6 +225,9 @@ extension Volume {
             for index in 0..<log.uncommitted.count where log.answersAtCommit(log.uncommitted[index]) {
                 answer(log.uncommitted[index].origin, .failure(.unknownTopic(topic.name)))
             }
+            for origin in log.producers?.takeWaiting() ?? [] {
+                answer(origin, .failure(.unknownTopic(topic.name)))
+            }
             if let file = log.file {
                 open.append(file)
                 openCount -= 1

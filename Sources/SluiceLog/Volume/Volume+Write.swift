@@ -24,6 +24,7 @@ extension Volume {
             switch head {
             case .group(let group): arrive(number, at: group, now: now)
             case .batch(let batch, _):
+                if batch.isIdempotent, !admitHead(number, now: now) { continue }
                 if needsRoll(
                     partition, bytes: batch.bytes.count, records: batch.recordCount, batch.maxTimestamp)
                 {
@@ -55,6 +56,7 @@ extension Volume {
             guard case .batch(let batch, let acks) = partition.queue[index] else { break }
             let size = Int64(batch.bytes.count)
             if index > 0 {
+                if batch.isIdempotent, !mayFollow(batch, placed, in: partition, now: now) { break }
                 guard bytes + batch.bytes.count <= configuration.writeBytes else { break }
                 guard position + size <= segmentLimit else { break }
                 guard offset + Int64(batch.recordCount) - partition.active.baseOffset <= Int64(Int32.max)
@@ -82,7 +84,8 @@ extension Volume {
                 PlacedBatch(
                     bytes: batch.bytes, origin: batch.origin, acks: acks, baseOffset: offset,
                     nextOffset: offset + Int64(batch.recordCount), position: position,
-                    maxTimestamp: time ?? batch.maxTimestamp, leaderEpoch: partition.epoch, appendTime: time))
+                    maxTimestamp: time ?? batch.maxTimestamp, leaderEpoch: partition.epoch, appendTime: time,
+                    isIdempotent: batch.isIdempotent))
             position += size
             offset += Int64(batch.recordCount)
             bytes += batch.bytes.count
@@ -193,6 +196,7 @@ extension Volume {
             partition.active.lastWrite = now.wallMilliseconds
             partition.appendedBytes += Int64(batch.bytes.count)
         }
+        if batch.isIdempotent { remember(batch, in: number, now: now) }
     }
 
     private mutating func acknowledgeWritten(_ number: Int, _ written: ArraySlice<PlacedBatch>, now: Instant)
