@@ -41,6 +41,10 @@ struct RecoveryExecutor {
             if PlantedBug.renameBeforeRecord.isPlanted {
                 for index in plan.partitions.indices { takePlaces(&plan.partitions[index]) }
             }
+            for index in plan.partitions.indices {
+                plan.partitions[index].producers.expire(
+                    wall: now.wallMilliseconds, expiration: configuration.producerExpirationMilliseconds)
+            }
             let manifest = try beginManifest(plan, now: now)
             open.append(manifest.file)
             // Not before: what the old manifest says of a swap may be on no medium yet, and lost with the
