@@ -260,7 +260,40 @@ extension Result where Success == AppendedBatch, Failure == LogError {
         #expect(try store.sent(["1"], 1)?.isDuplicate == false)
     }
 
-    @Test func `who is deleted, compacted and rolled over is known all the same`() throws {
+    @Test func `what is written while a sync runs is not on record with its recovery point`() throws {
+        let store = try store {
+            $0.flushNanoseconds = 3_600_000_000_000
+        } _: {
+            $0.isDurable = false
+        }
+        try store.sent(["0"], 0, acks: .written)
+        // Sent again to be durable: that asks for a sync.
+        let safe = try store.send(["0"], 0, acks: .durable)
+        #expect(store.take(.append) == nil)
+        var sync: IOJob?
+        while sync == nil, let job = store.take(.background) {
+            if case .sync = job { sync = job } else { store.run(job) }
+        }
+        let job = try #require(sync)
+        let result = try #require(store.runner?.run(job))
+        let late = try store.send(["1"], 1, acks: .written)
+        store.run(try #require(store.take(.append)))
+        #expect(store.answers[late]?.offset == 1)
+        store.opened?.volume.finished(job, result, now: store.clock.now)
+        store.drain()
+        #expect(store.answers[safe]?.isDuplicate == true)
+        store.clock.advance(by: .seconds(1))
+        while let job = store.take(.background) { store.run(job) }
+        #expect(store.done.last?.contains("point 0: 1 at") == true)
+        store.opened = nil
+        _ = store.files.powerLoss(keeping: 0)
+        try store.open()
+        #expect(try store.sent(["0"], 0)?.isDuplicate == true)
+        #expect(try store.sent(["1"], 1)?.isDuplicate == false)
+        #expect(try store.read("t").contains("1"))
+    }
+
+    @Test func `a producer whose records are all deleted is known all the same`() throws {
         let store = try store { _ in
         } _: {
             $0.segmentBytes = 200
