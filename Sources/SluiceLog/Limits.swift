@@ -18,6 +18,12 @@ public enum Limits {
     package static let endOffset = Int64.max - (1 << 48)
     /// Bytes of what back pressure keeps: a small record of the manifest.
     package static let pressureBytes = 256 << 10
+    /// Idempotent producers that one partition remembers, 300 bytes each in memory and in the manifest: who
+    /// is idle for longest is forgotten first.
+    package static let producersPerPartition = 2048
+    /// Bytes of producers that one frame of the manifest takes, but for those of one partition: it asks
+    /// nobody for room.
+    static let producerBytesPerFrame = 256 << 10
     /// A file of topic, journal or manifest bytes that is read whole at opening.
     package static let manifestBytes = Int64(1) << 30
 }

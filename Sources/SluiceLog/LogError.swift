@@ -23,6 +23,13 @@ public enum LogError: Error, Hashable, Sendable {
     /// The store's budget of the disk is used up; nothing of the request was kept. There will be room when
     /// records have gone.
     case noRoom(usedBytes: Int64, limitBytes: Int64)
+    /// Another batch of that producer is due: `expected` is its first sequence. Nothing was appended.
+    /// Kafka: OUT_OF_ORDER_SEQUENCE_NUMBER.
+    case outOfOrderSequence(producerID: Int64, epoch: Int16, sequence: Int32, expected: Int32)
+    /// A later epoch of that producer has appended. Kafka: INVALID_PRODUCER_EPOCH.
+    case invalidProducerEpoch(producerID: Int64, epoch: Int16, current: Int16)
+    /// A batch that is to be appended once does not say which one it is. Kafka: INVALID_RECORD.
+    case invalidProducer(reason: String)
     case notADirectory(path: String)
     case notAStore(path: String, reason: String)
     case newerFormat(path: String, version: Int, features: [String])
@@ -48,6 +55,11 @@ extension LogError: CustomStringConvertible {
         case .unexpectedEnd(let topic, let partition, let end): "\(topic)-\(partition) ends at \(end)"
         case .tooLarge(let bytes, let limit): "\(bytes) bytes are more than \(limit)"
         case .noRoom(let used, let limit): "\(used) of \(limit) bytes of the disk are used"
+        case .outOfOrderSequence(let producer, let epoch, let sequence, let expected):
+            "producer \(producer) of epoch \(epoch) sent sequence \(sequence), \(expected) is due"
+        case .invalidProducerEpoch(let producer, let epoch, let current):
+            "producer \(producer) has epoch \(epoch), \(current) has appended"
+        case .invalidProducer(let reason): reason
         case .notADirectory(let path): "\(path) is not a directory"
         case .notAStore(let path, let reason): "\(path) is not a store: \(reason)"
         case .newerFormat(let path, let version, let features):

@@ -82,6 +82,9 @@ public struct VolumeConfiguration: Sendable {
     public var scrubBytesPerSecond: Int64 = 5_000_000
     /// Bytes that one job of it reads.
     public var scrubSliceBytes: Int64 = 1 << 20
+    /// How long an idempotent producer that appends nothing is remembered, ms. Kafka:
+    /// producer.id.expiration.ms.
+    public var producerExpirationMilliseconds: Int64 = 86_400_000
 
     public init() {}
 }

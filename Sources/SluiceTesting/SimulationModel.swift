@@ -91,6 +91,7 @@ enum SimulatedRequest {
     case delete(Int)
     case deleteRecords(Int, Int64)
     case compact(Int)
+    case producerIDs
 }
 
 extension LogSettings {

@@ -12,6 +12,11 @@ extension VolumeSimulation {
         var refused: [Int] = []
         for completion in completions.appends {
             let id = Int(completion.origin.number)
+            if completion.origin.number >= Self.firstAttempt {
+                note("answer of \(completion.origin): \(completion.result)")
+                try answered(attempt: completion.origin.number, completion.result)
+                continue
+            }
             note("answer \(id): \(completion.result)")
             try check(submissions[id].state == .pending, 8, "batch \(id) was answered twice")
             try check(
@@ -92,7 +97,7 @@ extension VolumeSimulation {
     }
 
     private func checkGroups(of completions: Completions) throws(SimulationViolation) {
-        for completion in completions.appends {
+        for completion in completions.appends where completion.origin.number < Self.firstAttempt {
             guard let group = submissions[Int(completion.origin.number)].group else { continue }
             let good = groups[group].count { id in
                 if case .acknowledged = submissions[id].state { true } else { false }
@@ -106,7 +111,7 @@ extension VolumeSimulation {
     }
 
     /// A record is at an offset, as was read or told.
-    private func saw(
+    func saw(
         _ record: UInt64, at offset: Int64, in partition: Int, _ safety: SeenRecord.Safety
     ) throws(SimulationViolation) {
         if let known = partitions[partition].entries[offset] {
@@ -197,6 +202,7 @@ extension VolumeSimulation {
             try check(before <= id, 7, "batch \(id) is behind batch \(before) of the same producer")
             try saw(record, at: offset, in: index, topic.isSurelyDurable ? .durable : .written)
         }
+        try checkSequences(index, found)
         let offsets = Set(found.map(\.offset))
         let lastOfKeys = lastOffsets(found)
         for (offset, entry) in partitions[index].entries

@@ -48,7 +48,7 @@ extension VolumeSimulation {
             lostPower = true
             hasDied = true
             // With reads that fail it is opened once more first: the journal may have what a file has not.
-            if report.isDamaged, files.policy.faults.isEmpty { return try checkWhatForgettingLeft() }
+            if report.isDamaged, !hasFailedRead(report) { return try checkWhatForgettingLeft() }
             if !report.isDamaged { files.forgotten = [] }
         }
         if report.isDamaged {
@@ -68,6 +68,13 @@ extension VolumeSimulation {
         try checkDisk()
         isFaulty = policy != .none
         setPolicy()
+    }
+
+    /// Whether what an opening reports is that it could not read.
+    private func hasFailedRead(_ report: RecoveryReport) -> Bool {
+        report.findings.contains {
+            if case .corrupt(_, _, let reason) = $0 { reason.hasPrefix("reading failed") } else { false }
+        }
     }
 
     /// Opens the store as it is.
@@ -102,6 +109,7 @@ extension VolumeSimulation {
     func forgetProcess() {
         store = nil
         jobs = []
+        forgetAttempts()
         for index in submissions.indices where submissions[index].state == .pending {
             submissions[index].state = .indeterminate
         }
@@ -133,6 +141,7 @@ extension VolumeSimulation {
         for index in submissions.indices where submissions[index].state == .pending {
             throw violation(8, "batch \(index) was not answered by the close")
         }
+        try check(attempts.isEmpty, 8, "attempts were not answered by the close: \(attempts)")
         try check(requests.isEmpty, 8, "requests were not answered by the close: \(requests)")
         files.crashAfterCalls = nil
         closeFiles()
@@ -183,6 +192,7 @@ extension VolumeSimulation {
         try checkRelief()
         try drainStore()
         try appendEverywhere()
+        try finishProducers()
         try checkDisk()
         try checkAll()
         let wasFailed = isFailed
@@ -200,12 +210,13 @@ extension VolumeSimulation {
         for index in submissions.indices where submissions[index].state == .pending {
             throw violation(9, "batch \(index) is not answered though nothing is left to be done")
         }
+        try check(attempts.isEmpty, 9, "attempts are not answered though nothing is left to be done")
         try check(
             requests.isEmpty, 9, "requests are not answered though nothing is left to be done: \(requests)")
     }
 
     private var isAnybodyWaiting: Bool {
-        !requests.isEmpty || submissions.contains { $0.state == .pending }
+        !requests.isEmpty || !attempts.isEmpty || submissions.contains { $0.state == .pending }
     }
 
     /// Runs jobs in a drawn order until `isDone`, or until nothing is left; heals the machine when it takes

@@ -17,12 +17,15 @@ extension VolumeSimulation {
             // What is not there after an opening never comes.
             if !present.contains(index), !isMaybeDeleted(index) { submissions[index].state = .failed }
         }
+        settleProducers(lostPower: lostPower)
     }
 
     /// What has survived has been synced; what has not is never to come back.
     private func settle(_ index: Int, _ present: Set<Int>) {
         guard let number = number(index), let range = try? store?.volume.offsets(number) else { return }
-        for (offset, entry) in partitions[index].entries where offset >= range.lowerBound {
+        // What was lost stays so, also where its batch has been sent again since.
+        for (offset, entry) in partitions[index].entries
+        where offset >= range.lowerBound && entry.safety != .lost {
             let isThere = offset < range.upperBound && present.contains(Int(entry.record >> 16))
             partitions[index].entries[offset]?.safety = isThere ? .durable : .lost
         }

@@ -10,6 +10,7 @@ enum Step: Int, CaseIterable {
         addPartitions,
         deleteTopic
     case close, die, armCrash
+    case send, resend
 
     var weight: Int {
         switch self {
@@ -21,6 +22,8 @@ enum Step: Int, CaseIterable {
         case .retain, .relieve, .drop, .deleteRecords, .configureTopic: 2
         case .createTopic, .addPartitions, .deleteTopic, .moveFloor, .jumpClock: 1
         case .close, .die, .armCrash: 2
+        // Of some machines alone.
+        case .send, .resend: 0
         }
     }
 }
@@ -73,6 +76,8 @@ extension VolumeSimulation {
             let calls = random.pick([0, 1, 2, 5, 20])
             note("crash after \(calls) calls")
             files.crashAfterCalls = calls
+        case .send: try send()
+        case .resend: try resend()
         }
     }
 
@@ -183,8 +188,13 @@ extension VolumeSimulation {
 
     /// A submission that was not taken.
     private func refused(_ ids: [Int], _ error: LogError) throws(SimulationViolation) {
-        note("refused: \(error)")
         for id in ids { submissions[id].state = .failed }
+        try checkRefusal(ids, error)
+    }
+
+    /// Whether there is a reason to refuse submissions.
+    func checkRefusal(_ ids: [Int], _ error: LogError) throws(SimulationViolation) {
+        note("refused: \(error)")
         switch error {
         case .tooLarge: break
         case .noRoom: try check(hasBudget, 9, "refused for want of room, without a budget")
@@ -199,7 +209,7 @@ extension VolumeSimulation {
     }
 
     /// A batch whose records say which they are: in the value, or in a header where that is null.
-    private func batch(_ id: Int, padding: Int) -> PreparedBatch {
+    func batch(_ id: Int, padding: Int, of producer: ProducerSequence = .none) -> PreparedBatch {
         let partition = submissions[id].partition
         let isCompacted = topics[partitions[partition].topic].hadCompaction
         for index in 0..<submissions[id].count {
@@ -211,7 +221,8 @@ extension VolumeSimulation {
                 value.append(UInt8(truncatingIfNeeded: record >> UInt64(shift)))
             }
             var fits = false
-            if let key, random.chance(0.2) {
+            // One that is sent again may come behind records with greater numbers.
+            if let key, producer.producerID < 0, random.chance(0.2) {
                 partitions[partition].tombstones[key] = record
                 let headers = [RecordHeader(key: "id", value: value)]
                 fits = builder.append(
@@ -226,7 +237,7 @@ extension VolumeSimulation {
             }
             assert(fits)
         }
-        let sealed = builder.seal(random.chance(0.2) ? .lz4 : .none, with: &codecs)
+        let sealed = builder.seal(random.chance(0.2) ? .lz4 : .none, with: &codecs, producer: producer)
         largestBatch = max(largestBatch, Int64(sealed.bytes.count))
         return PreparedBatch(
             bytes: ByteSlice(sealed.bytes), recordCount: sealed.recordCount,

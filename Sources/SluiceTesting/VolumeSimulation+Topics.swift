@@ -30,7 +30,7 @@ extension VolumeSimulation {
         return alive.isEmpty ? nil : random.pick(alive)
     }
 
-    private func ask(
+    func ask(
         _ request: SimulatedRequest, _ call: (UInt64) throws(LogError) -> Void
     ) throws(SimulationViolation) -> Bool {
         let number = nextRequest
@@ -210,7 +210,7 @@ extension VolumeSimulation {
         case .delete(let topic): topics[topic].phase = .gone
         case .deleteRecords(let partition, let offset):
             partitions[partition].startAcknowledged = max(partitions[partition].startAcknowledged, offset)
-        case .compact: break
+        case .compact, .producerIDs: break
         }
     }
 
@@ -231,7 +231,7 @@ extension VolumeSimulation {
             var isThere = store?.volume.topic(topics[topic].name)?.id == topics[topic].id
             if case .io = error {} else { isThere = false }
             topics[topic].phase = isThere ? .alive : .deleting
-        case .addPartitions, .deleteRecords, .compact: break
+        case .addPartitions, .deleteRecords, .compact, .producerIDs: break
         }
     }
 }
@@ -251,6 +251,7 @@ extension SimulatedRequest {
             "configure topic \(topic): \(settings.simulatedText.map { "\($0.key)=\($0.value)" })"
         case .addPartitions(let topic, let total): "\(total) partitions of topic \(topic)"
         case .delete(let topic): "delete topic \(topic)"
+        case .producerIDs: "producer ids"
         case .compact(let partition): "compact partition \(partition)"
         case .deleteRecords(let partition, let offset): "delete partition \(partition) before \(offset)"
         }

@@ -25,6 +25,8 @@
 //  there is none. (16) What an opening would read again of a partition is no more than the window, or one
 //  batch.
 //
+// (17), (18) and (19) are about idempotent producers: `VolumeSimulation+Producers.swift`.
+//
 // Where a failed sync has dropped pages, what was acknowledged as written may be lost, as in a power cut, and
 // an opening may report damage; the run ends there when all that was acknowledged as durable can be read.
 
@@ -104,6 +106,12 @@ public final class VolumeSimulation {
 
     var submissions: [SimulatedSubmission] = []
     var groups: [[Int]] = []
+    var producers: [SimulatedProducer] = []
+    /// By submission.
+    var batches: [Int: SimulatedBatch] = [:]
+    var attempts: [UInt64: SimulatedAttempt] = [:]
+    var nextAttempt: UInt64 = 0
+    var givenIDs: Set<Int64> = []
     var partitions: [SimulatedPartition] = []
     var topics: [SimulatedTopic] = []
     var requests: [UInt64: SimulatedRequest] = [:]
@@ -209,6 +217,12 @@ public final class VolumeSimulation {
         mostOut = (random.within(1...4), random.within(1...3))
         weights = Step.allCases.map { $0.weight * random.pick([0, 1, 1, 2, 4]) }
         drawBudget()
+        // The wall clock jumps by years here.
+        configuration.producerExpirationMilliseconds = .max
+        if random.chance(0.4) {
+            weights[Step.send.rawValue] = random.pick([5, 15, 30])
+            weights[Step.resend.rawValue] = random.pick([3, 10, 20])
+        }
         isSkewed = random.chance(0.3)
         if random.chance(0.1) { drawLaps() }
         weights[Step.submit.rawValue] += 10

@@ -28,6 +28,15 @@ import Testing
         return SegmentSwap(removed: [0, 5], added: [compacted], point: point)
     }
 
+    private static var producers: ProducerStates {
+        var states = ProducerStates()
+        for (id, sequence) in [(7, 0), (8, 0), (7, 3)] as [(Int64, Int32)] {
+            let batch = ProducerBatch(id: id, epoch: 2, firstSequence: sequence, records: 3)
+            states.add(batch, at: Int64(sequence), timestamp: 5, wall: 6)
+        }
+        return states
+    }
+
     static let records: [ManifestRecord] = [
         .opened(bootID: "boot", wallMilliseconds: 5, journalFloor: 6), .topicCreated(topic),
         .topicConfigured(topic.id, [TopicRecord.Setting(key: "c", value: "d")]),
@@ -36,7 +45,8 @@ import Testing
         .leaderEpoch(key, 2), .damaged(key, below: 400), .swapped(key, swap),
         .restarted(PartitionKey(topic: topic.id, partition: 2), at: 50),
         .topicCreated(TopicRecord(id: UniqueID(high: 3, low: 4), name: "old", partitions: 1, settings: [])),
-        .topicDeleted(UniqueID(high: 3, low: 4)), .closed(wallMilliseconds: 9),
+        .topicDeleted(UniqueID(high: 3, low: 4)), .producerIDs(below: 3000), .producers(key, producers),
+        .closed(wallMilliseconds: 9),
     ]
 
     private static var state: ManifestState {

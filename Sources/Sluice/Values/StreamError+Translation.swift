@@ -50,6 +50,9 @@ extension StreamError {
                 Busy(
                     topic: place.topic, retryAfter: .seconds(1),
                     reason: .disk(usedBytes: used, limitBytes: limit)))
+        // Told only to those who append batches of clients: RawAppender.
+        case .outOfOrderSequence, .invalidProducerEpoch, .invalidProducer:
+            self = .unsupported(error.description)
         case .notADirectory(let path): self = .notADirectory(path: path)
         case .notAStore(let path, let reason): self = .notAStore(path: path, reason: reason)
         case .newerFormat(let path, let version, let features):

@@ -109,6 +109,13 @@ package struct Salvage {
                     state.partitions[key] = try copy(key, topic, found?.partitions[key])
                 }
             }
+            // Where the manifest is lost, the ids that can be seen are what is known of those given.
+            let seen = state.partitions.values.flatMap(\.producers.byID.keys).max()
+            let end = (seen ?? -1).addingReportingOverflow(1 + ProducerIDs.block)
+            state.apply(
+                .producerIDs(
+                    below: max(found?.producerIDEnd ?? 0, seen == nil || end.overflow ? 0 : end.partialValue))
+            )
             try files.syncDirectory(target.topics)
             let wall = max(now.wallMilliseconds, found?.lastWallMilliseconds ?? 0)
             state.apply(.opened(bootID: files.bootID, wallMilliseconds: wall, journalFloor: 0))

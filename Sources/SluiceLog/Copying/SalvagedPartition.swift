@@ -18,6 +18,7 @@ struct SalvagedPartition {
     private var next: Int64?
     private var sealed: [SealedSegment] = []
     private var epoch: Int32
+    private var producers: CopiedProducers
     private var records: Int64 = 0
     private var batches: Int64 = 0
 
@@ -34,6 +35,8 @@ struct SalvagedPartition {
         source = salvage.source.partition(topic, key.partition)
         target = salvage.target.partition(topic, key.partition)
         epoch = known?.epoch ?? 0
+        // As the log has them: what of it is lost is to be sent again.
+        producers = CopiedProducers(states: ProducerStates(), start: 0, wall: salvage.now.wallMilliseconds)
         next = known.map { $0.sealed.first?.baseOffset ?? $0.recovery.baseOffset }
     }
 
@@ -234,7 +237,7 @@ struct SalvagedPartition {
         try roll()
         try JobRunner.makePartition(target, topic: key.topic, files)
         writer = try SegmentWriter(
-            target, baseOffset: offset, interval: settings.indexIntervalBytes, files)
+            target, baseOffset: offset, interval: settings.indexIntervalBytes, producers, files)
     }
 
     /// Ends the segment that is being written: the next batch begins another.
@@ -243,6 +246,7 @@ struct SalvagedPartition {
         try done.finish()
         done.close()
         sealed.append(done.sealed(writtenAt: salvage.now.wallMilliseconds))
+        producers = done.producers
         writer = nil
     }
 
@@ -254,7 +258,9 @@ struct SalvagedPartition {
             try last.finish()
             last.close()
             manifest.recovery = last.segment.point(ceiling: 0)
+            producers = last.producers
         }
+        manifest.producers = producers.states
         // One that was left behind with the manifest's end says nothing of this log.
         let ceiling = known?.recovery.ceiling ?? 0
         let isNear = ceiling - manifest.recovery.offset <= Limits.skippedOffsets

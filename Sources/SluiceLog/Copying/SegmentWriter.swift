@@ -10,13 +10,16 @@ struct SegmentWriter {
     /// Bytes that wait to be written in one call.
     private var buffer = ByteBuffer(capacity: bufferBytes)
     private var written: Int64 = 0
+    var producers: CopiedProducers
 
     private static let bufferBytes = 1 << 20
 
     /// Makes the file anew.
     init(
-        _ directory: String, baseOffset: Int64, interval: Int64, _ files: any FileSystem
+        _ directory: String, baseOffset: Int64, interval: Int64, _ producers: CopiedProducers,
+        _ files: any FileSystem
     ) throws(IOError) {
+        self.producers = producers
         paths = SegmentPaths(directory: directory, baseOffset: baseOffset)
         self.files = files
         self.interval = interval
@@ -32,6 +35,7 @@ struct SegmentWriter {
         segment.add(
             bytes: header.totalBytes, nextOffset: header.nextOffset, maxTimestamp: header.maxTimestamp,
             interval: interval)
+        producers.add(header)
         if segment.tail.index.count >= ActiveSegment.unflushedEntries {
             segment.takeTail().flush(to: paths, files)
         }
@@ -79,6 +83,20 @@ struct SegmentWriter {
             batches: segment.batches, maxTimestamp: segment.maxTimestamp, writtenAt: writtenAt,
             crc: segment.crc, timeIndexSize: Int64(times.count),
             timeIndexCRC: CRC32C.checksum(times.span.bytes))
+    }
+}
+
+/// The idempotent producers of a log that is being copied.
+struct CopiedProducers {
+    var states: ProducerStates
+    /// What lies below that is in it already.
+    var start: Int64
+    /// When they count as having appended, by the wall clock, ms.
+    var wall: Int64
+
+    mutating func add(_ header: BatchHeader) {
+        guard header.baseOffset >= start, let batch = ProducerBatch(header) else { return }
+        states.add(batch, at: header.baseOffset, timestamp: header.maxTimestamp, wall: wall)
     }
 }
 

@@ -111,6 +111,7 @@ package struct StoreBackup {
                 state.partitions[key] = try copy(partition, manifest)
             }
         }
+        state.apply(.producerIDs(below: volume.manifest.state.producerIDEnd))
         try checkNotReplaced(volume)
         do throws(IOError) {
             try files.syncDirectory(target.topics)
@@ -175,8 +176,9 @@ package struct StoreBackup {
                 }
             }
             if end.position > 0 {
-                let active = try copyActive(partition, end, directory)
-                manifest.recovery = active.point(ceiling: before.recovery.ceiling)
+                let active = try copyActive(partition, end, directory, before)
+                manifest.recovery = active.segment.point(ceiling: before.recovery.ceiling)
+                manifest.producers = active.producers.states
             }
             try files.syncDirectory(directory)
         } catch {
@@ -212,11 +214,14 @@ package struct StoreBackup {
 
     /// The visible part of the active segment, batch by batch, with the batches that the journal alone has.
     private func copyActive(
-        _ partition: ReadOnlyPartition, _ end: LogPlace, _ directory: String
-    ) throws(IOError) -> ActiveSegment {
+        _ partition: ReadOnlyPartition, _ end: LogPlace, _ directory: String, _ before: PartitionManifest
+    ) throws(IOError) -> SegmentWriter {
         let log = partition.log
+        let producers = CopiedProducers(
+            states: before.producers, start: before.recovery.offset, wall: now.wallMilliseconds)
         var writer = try SegmentWriter(
-            directory, baseOffset: log.active.baseOffset, interval: log.settings.indexIntervalBytes, files)
+            directory, baseOffset: log.active.baseOffset, interval: log.settings.indexIntervalBytes,
+            producers, files)
         defer { writer.close() }
         var scanner = try TailScanner(path: log.paths.log, files: files)
         defer { scanner.close() }
@@ -236,6 +241,6 @@ package struct StoreBackup {
             }
         }
         try writer.finish()
-        return writer.segment
+        return writer
     }
 }

@@ -18,12 +18,14 @@ enum ManifestEffect: Sendable {
     case topicForgotten(TopicRecord, request: UInt64?)
     /// The flag: the pass is over.
     case swapped(Int, SegmentSwap, isLast: Bool)
+    case producerIDs(below: Int64, request: UInt64)
     case closed
 
     /// Who asked; they are told when it fails.
     var request: UInt64? {
         switch self {
         case .logStart(_, let request), .topicForgotten(_, let request): request
+        case .producerIDs(_, let request): request
         case .topicCreated(_, _, let request), .topicConfigured(_, _, let request),
             .partitionsAdded(_, let request), .topicDeleted(_, let request):
             request
@@ -45,7 +47,8 @@ package struct ManifestLog: Sendable {
     var nextSequence: UInt64
     var queue: [Entry] = []
     var out: [Entry] = []
-    var pointsOut: [(number: Int, point: RecoveryPoint)] = []
+    /// Each with what has changed of the partition's idempotent producers up to there.
+    var pointsOut: [(number: Int, point: RecoveryPoint, producers: ProducerStates?)] = []
     /// Partitions whose synced end is ahead of what is on record.
     var pendingPoints: Set<Int> = []
     /// Someone waits for them.
@@ -62,6 +65,8 @@ package struct ManifestLog: Sendable {
     var allocated: Int64
     /// What a file that could not be begun may have left.
     var spare: Int64 = 0
+    /// What a `meta.properties` that could not be written may have left.
+    var metaSpare: Int64 = 0
 
     package init(
         state: ManifestState, number: Int, file: FileID, position: Int64, nextSequence: UInt64,

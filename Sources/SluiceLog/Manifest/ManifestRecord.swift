@@ -117,6 +117,11 @@ package enum ManifestRecord: Hashable, Sendable {
     case scrubbed(ScrubPoint)
     /// A sealed segment is not what was sealed; nil: it is, after all.
     case segmentDamaged(PartitionKey, base: Int64, SegmentDamage?)
+    /// Producer ids below this may have been given.
+    case producerIDs(below: Int64)
+    /// What has changed of a partition's idempotent producers, as it was at the recovery point that comes
+    /// with it, or at the end of the segment that is rolled with it.
+    case producers(PartitionKey, ProducerStates)
 }
 
 extension ManifestRecord {
@@ -148,6 +153,9 @@ extension ManifestRecord {
         case .segmentDamaged(let key, let base, let damage):
             put(17); Self.put(key, &writer); writer.put(base); writer.put(damage?.position ?? -1)
             writer.put(damage?.reason ?? "")
+        case .producerIDs(let end): put(18); writer.put(end)
+        case .producers(let key, let states):
+            put(19); Self.put(key, &writer); states.encode(into: &writer)
         }
     }
 
@@ -204,6 +212,8 @@ extension ManifestRecord {
             let position: Int64 = try reader.integer()
             let damage = SegmentDamage(position: position, reason: try reader.string())
             self = .segmentDamaged(key, base: base, position < 0 ? nil : damage)
+        case 18: self = .producerIDs(below: try reader.integer())
+        case 19: self = .producers(try Self.key(&reader), try ProducerStates(from: &reader))
         case let type: throw MalformedRecord(reason: "record type \(type) is not known to this version")
         }
     }
@@ -222,6 +232,7 @@ extension ManifestRecord {
         case .topicConfigured(_, let settings): return 128 + bytes(settings)
         case .segmentDamaged(_, _, let damage): return 128 + (damage?.reason.utf8.count ?? 0)
         case .swapped(_, let swap): return 128 + 96 * swap.added.count + 8 * swap.removed.count
+        case .producers(_, let states): return 128 + states.mostBytes
         default: return 128
         }
     }

@@ -21,6 +21,9 @@ package struct PartitionManifest: Hashable, Sendable {
     /// Sealed segments that were found not to be what was sealed, by base offset.
     package var damage: [Int64: SegmentDamage] = [:]
 
+    /// Its idempotent producers, as of the recovery point.
+    package var producers = ProducerStates()
+
     package init() {}
 
     /// Forgets what was found in segments that are gone.
@@ -47,6 +50,8 @@ package struct ManifestState: Hashable, Sendable {
     package var pressure: [UInt8] = []
     /// How far sealed segments have been read again; nil: never.
     package var scrub: ScrubPoint?
+    /// Producer ids below this may have been given.
+    package var producerIDEnd: Int64 = 0
 
     package init() {}
 
@@ -118,6 +123,20 @@ package struct ManifestState: Hashable, Sendable {
         case .segmentDamaged(let key, let base, let damage):
             guard partitions[key]?.sealed.contains(where: { $0.baseOffset == base }) == true else { return }
             partitions[key]?.damage[base] = damage
+        case .producerIDs(let end): producerIDEnd = max(producerIDEnd, end)
+        case .producers(let key, let changes): partitions[key]?.producers.merge(changes)
+        }
+    }
+
+    /// Whether anything in it is about idempotent producers, which a build before them cannot read.
+    package var hasProducers: Bool {
+        producerIDEnd > 0 || partitions.contains { !$0.value.producers.isEmpty }
+    }
+
+    /// Forgets producers that have been silent for `expiration` ms.
+    mutating func expireProducers(wall: Int64, expiration: Int64) {
+        for (key, partition) in partitions where !partition.producers.isEmpty {
+            partitions[key]?.producers.expire(wall: wall, expiration: expiration)
         }
     }
 
@@ -142,6 +161,7 @@ package struct ManifestState: Hashable, Sendable {
         }
         if !pressure.isEmpty { records.append(.pressure(pressure)) }
         if let scrub { records.append(.scrubbed(scrub)) }
+        if producerIDEnd > 0 { records.append(.producerIDs(below: producerIDEnd)) }
         records.append(
             .opened(bootID: bootID, wallMilliseconds: lastWallMilliseconds, journalFloor: journalFloor))
         if isClosed { records.append(.closed(wallMilliseconds: lastWallMilliseconds)) }
@@ -167,6 +187,7 @@ package struct ManifestState: Hashable, Sendable {
         for (base, damage) in partition.damage.sorted(by: { $0.key < $1.key }) {
             records.append(.segmentDamaged(key, base: base, damage))
         }
+        if !partition.producers.isEmpty { records.append(.producers(key, partition.producers)) }
         if partition.damagedBelow > 0 { records.append(.damaged(key, below: partition.damagedBelow)) }
     }
 }

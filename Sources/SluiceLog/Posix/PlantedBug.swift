@@ -31,6 +31,9 @@ package enum PlantedBug: String, Sendable, CaseIterable {
     case orderForgotten, partOfBatchLeft, waitersForgotten, growthNotCounted, reservationKept
     // Records that go
     case consumedFloorIgnored, olderValueKept, tombstoneDroppedEarly, swapWithoutSync, renameBeforeRecord
+    // Idempotent producers
+    case producersForgotten, producersAheadOfPoint, sequenceGapTaken, rememberedBeforeWritten
+    case duplicateAnsweredEarly, producerIDsGivenTwice
     // Groups
     case staleGenerationCommits, commitDuringRebalance, failedStoreCounts
 

@@ -41,6 +41,10 @@ struct RecoveryExecutor {
             if PlantedBug.renameBeforeRecord.isPlanted {
                 for index in plan.partitions.indices { takePlaces(&plan.partitions[index]) }
             }
+            for index in plan.partitions.indices {
+                plan.partitions[index].producers.expire(
+                    wall: now.wallMilliseconds, expiration: configuration.producerExpirationMilliseconds)
+            }
             let manifest = try beginManifest(plan, now: now)
             open.append(manifest.file)
             // Not before: what the old manifest says of a swap may be on no medium yet, and lost with the
@@ -101,7 +105,11 @@ struct RecoveryExecutor {
     private func spared(_ plan: RecoveryPlan) -> Int64 {
         let manifest = DiskLedger.blocks(ManifestFile.most(plan.loaded.state.snapshot) + 128)
         let grown = plan.partitions.count { $0.changesLog }
-        return manifest + DiskLedger.blockBytes * Int64(1 + 3 * grown)
+        // What is found of producers, and the flag in `meta.properties`.
+        let producers = plan.partitions.reduce(0) {
+            $0 + ($1.producers.isEmpty ? 0 : $1.producers.mostBytes + Int(DiskLedger.blockBytes))
+        }
+        return manifest + DiskLedger.blocks(Int64(producers)) + DiskLedger.blockBytes * Int64(1 + 3 * grown)
     }
 
     private func mend(
@@ -253,6 +261,15 @@ struct RecoveryExecutor {
             let ceiling = partition.settings.isDurable ? 0 : partition.manifest.recovery.ceiling
             let point = partition.active.point(ceiling: ceiling)
             if point != partition.manifest.recovery { state.apply(.recoveryPoint(partition.key, point)) }
+            if partition.producers != partition.manifest.producers {
+                state.apply(.producers(partition.key, partition.producers))
+            }
+        }
+        state.expireProducers(
+            wall: now.wallMilliseconds, expiration: configuration.producerExpirationMilliseconds)
+        if state.hasProducers, !plan.loaded.state.hasProducers {
+            let meta = StoreDirectory.meta(plan.loaded.storeID, hasProducers: true)
+            try files.replaceFile(paths.meta, in: paths.root, with: meta)
         }
         let wall = max(now.wallMilliseconds, state.lastWallMilliseconds)
         let isSound = !plan.partitions.contains(where: \.isUnsound)
@@ -352,6 +369,9 @@ struct RecoveryExecutor {
         log.isNameDirty = plan.active.size == 0
         log.directoryBytes = plan.directoryBytes
         log.unrenamed = plan.unrenamed
+        if !plan.producers.isEmpty {
+            log.producers = PartitionProducers(plan.producers, isRecorded: !plan.isUnsound)
+        }
         if plan.isUnsound {
             log.synced = plan.manifest.recovery
             log.recorded = plan.manifest.recovery

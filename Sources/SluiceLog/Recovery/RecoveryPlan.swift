@@ -132,6 +132,8 @@ struct PartitionPlan {
     var manifest: PartitionManifest
     /// The active segment as it will be, index entries behind the recovery point included.
     var active: ActiveSegment
+    /// Its idempotent producers, as of its end.
+    var producers: ProducerStates
     /// Batches that the journal has and the segment lacks.
     var rewrites: [(position: Int64, bytes: ByteSlice)] = []
     /// From here on the file goes to the quarantine.

@@ -31,7 +31,8 @@ struct RecoveryPlanner {
                 let partition = PartitionPlan(
                     key: key, topic: topic.name, directory: paths.partition(topic.name, number),
                     settings: settings,
-                    manifest: manifest, active: ActiveSegment(manifest.recovery), fileSize: 0)
+                    manifest: manifest, active: ActiveSegment(manifest.recovery),
+                    producers: manifest.producers, fileSize: 0)
                 plan.partitions.append(try self.plan(partition, journal[key] ?? [], &plan))
             }
         }

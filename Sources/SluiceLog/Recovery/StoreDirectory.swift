@@ -7,6 +7,9 @@
 //
 //   meta.properties   version=1 · store.id=<22 characters of base64url> · compat= · ro-compat= · incompat=
 //
+// The one flag that there is, under `incompat`: `producer-state`, once the manifest has records about
+// idempotent producers.
+//
 // (1) A directory with anything else in it and without `meta.properties` is never touched. (2) A flag under
 // `incompat` that this version does not know refuses to open, one under `ro-compat` refuses to write.
 
@@ -181,9 +184,20 @@ package enum StoreDirectory {
         files.close(made.file)
         try files.syncDirectory(parent(of: paths.root))
         try files.syncDirectory(paths.root)
-        let text = "version=\(formatVersion)\nstore.id=\(storeID)\ncompat=\nro-compat=\nincompat=\n"
-        try files.replaceFile(paths.meta, in: paths.root, with: Array(text.utf8))
+        let bytes = meta(storeID, hasProducers: state.hasProducers)
+        try files.replaceFile(paths.meta, in: paths.root, with: bytes)
     }
+
+    /// What `meta.properties` says.
+    static func meta(_ storeID: UniqueID, hasProducers: Bool) -> [UInt8] {
+        let flags = hasProducers ? producerState : ""
+        let text =
+            "version=\(formatVersion)\nstore.id=\(storeID)\ncompat=\nro-compat=\nincompat=\(flags)\n"
+        return Array(text.utf8)
+    }
+
+    /// A build before idempotent producers cannot read the manifest any more.
+    private static let producerState = "producer-state"
 
     /// - Parameter mayWrite: false for who only reads: a flag under `ro-compat` does not concern him.
     package static func readMeta(
@@ -203,9 +217,8 @@ package enum StoreDirectory {
         guard let version = properties["version"].flatMap({ Int($0) }) else {
             throw .notAStore(path: paths.root, reason: "its meta.properties names no version")
         }
-        // This version knows no feature by name.
         let features = (mayWrite ? ["incompat", "ro-compat"] : ["incompat"]).flatMap { kind in
-            (properties[kind] ?? "").split(separator: ",").map(String.init)
+            (properties[kind] ?? "").split(separator: ",").map(String.init).filter { $0 != producerState }
         }
         guard version <= formatVersion, features.isEmpty else {
             throw .newerFormat(path: paths.root, version: version, features: features)

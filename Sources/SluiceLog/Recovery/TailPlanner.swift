@@ -150,6 +150,10 @@ extension PartitionPlan {
         active.add(
             bytes: header.totalBytes, nextOffset: header.nextOffset, maxTimestamp: header.maxTimestamp,
             interval: settings.indexIntervalBytes)
+        guard let batch = ProducerBatch(header), !PlantedBug.producersForgotten.isPlanted else { return }
+        // When it was appended nobody knows any more: it counts as fresh.
+        producers.add(
+            batch, at: header.baseOffset, timestamp: header.maxTimestamp, wall: active.lastWrite)
     }
 
     /// Steps over damaged bytes, which stay where they are.

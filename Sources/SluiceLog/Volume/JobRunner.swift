@@ -216,7 +216,12 @@ public struct JobRunner: Sendable {
     }
 
     private func append(_ job: ManifestJob) -> ManifestResult {
+        var isMetaMissing = job.meta != nil
         let (place, freed) = withReserve(job.paths.reserve) { () throws(IOError) in
+            if let meta = job.meta, isMetaMissing {
+                try files.replaceFile(job.paths.meta, in: job.paths.root, with: meta)
+                isMetaMissing = false
+            }
             if let number = job.replacement {
                 let made = try ManifestFile.begin(
                     job.paths, number: number, sequence: job.sequence, storeID: job.storeID,
@@ -232,7 +237,7 @@ public struct JobRunner: Sendable {
             if !PlantedBug.manifestWithoutSync.isPlanted { try files.sync(job.file) }
             return ManifestPlace(file: job.file, position: job.position + Int64(job.frame.count))
         }
-        return ManifestResult(place: place, freed: freed)
+        return ManifestResult(place: place, freed: freed, isMetaMissing: isMetaMissing)
     }
 
     // MARK: Removal

@@ -118,6 +118,8 @@ extension ManifestRecord {
             point.isOver ? "scrubbed" : "scrubbed \(point.key.partition) to \(point.offset)"
         case .segmentDamaged(let key, let base, let damage):
             "segment \(base) of \(key.partition): \(damage?.reason ?? "sound")"
+        case .producerIDs(let end): "producer ids below \(end)"
+        case .producers(let key, let states): "producers \(key.partition): \(states.byID.keys.sorted())"
         }
     }
 }

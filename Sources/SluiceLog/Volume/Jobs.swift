@@ -24,6 +24,8 @@ struct PlacedBatch: Sendable {
     var leaderEpoch: Int32
     /// Set when the log gives the records their time; ms.
     var appendTime: Int64?
+    /// Whether it has a producer id, and is to be remembered.
+    var isIdempotent = false
 }
 
 /// A segment file: open already, or to be opened.
@@ -129,6 +131,9 @@ public struct ManifestJob: Sendable {
     var claim: Int64
     /// A sync of it has failed: whatever comes of it now, it may be on the medium.
     var isRepeated = false
+    /// `meta.properties` anew, to be on the medium before the frame, and what it may take.
+    var meta: [UInt8]?
+    var metaClaim: Int64 = 0
 }
 
 public struct RemoveJob: Sendable {
@@ -250,6 +255,8 @@ public struct ManifestResult: Sendable {
     var place: Result<ManifestPlace, IOError>
     /// The reserve file was given up: so much is free.
     var freed: Int64 = 0
+    /// Whether `meta.properties` could not be written: of the frame nothing was.
+    var isMetaMissing = false
 }
 
 public struct ManifestPlace: Sendable {

@@ -46,6 +46,8 @@ public struct PreparedBatch: Sendable {
     public var refusalsSeen: UInt32?
     /// What a full store must take, so that it can be drained: commits, acknowledgements, dead letters.
     public var isExempt = false
+    /// Whether it has a producer id, by which it is appended once: `Volume+Producers.swift`.
+    public var isIdempotent = false
     public init(bytes: ByteSlice, recordCount: Int, maxTimestamp: Int64, origin: BatchOrigin) {
         self.bytes = bytes
         self.recordCount = recordCount
@@ -136,6 +138,8 @@ struct PartitionLog {
     var isNameDirty = true
     /// What the first write makes beside the segment: the directory, and a small file that tells whose it is.
     var directoryBytes = 2 * DiskLedger.blockBytes
+    /// nil until a batch with a producer id is appended.
+    var producers: PartitionProducers?
     /// Bytes that were appended since the opening.
     var appendedBytes: Int64 = 0
     var isReady = false

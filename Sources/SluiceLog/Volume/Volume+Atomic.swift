@@ -235,6 +235,7 @@ extension Volume {
             partition.proven = max(partition.proven, partition.active.size)
         }
         completions.advanced.append(number)
+        answerDuplicates(number)
         if partitions[number]?.settings.isDurable == false { wroteWithoutCommit(number, now: now) }
         groups[id]?.left -= 1
         for index in groups[id]?.parts.indices ?? 0..<0 where groups[id]?.parts[index].number == number {

@@ -75,6 +75,7 @@ extension Volume {
             // Left to the next opening; what was queued behind it has been refused.
             if partition.journalled != nil { return partition.queue.count <= 1 }
             return partition.queue.isEmpty && partition.uncommitted.isEmpty && !partition.isRolling
+                && !partition.hasWaitingDuplicates
         }
     }
 

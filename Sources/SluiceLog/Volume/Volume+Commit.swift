@@ -228,6 +228,7 @@ extension Volume {
         guard end.offset > partitions[number]?.durable.offset ?? .max else { return }
         partitions[number]?.durable = end
         if settings.isDurable { completions.advanced.append(number) }
+        answerDuplicates(number)
     }
 }
 
@@ -249,7 +250,8 @@ extension PartitionLog {
 
     /// A sync of the segment up to its end.
     func syncTarget(_ number: Int) -> SyncTarget {
-        SyncTarget(partition: number, file: segmentFile, point: active.point(ceiling: 0))
+        closeProducers()
+        return SyncTarget(partition: number, file: segmentFile, point: active.point(ceiling: 0))
     }
 }
 

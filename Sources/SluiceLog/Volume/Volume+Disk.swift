@@ -108,6 +108,7 @@ extension Volume {
         disk.correct(bytes, since: job.mark)
         // What failed writes have left is counted now as it is: it may be less than was thought.
         manifest.spare = 0
+        manifest.metaSpare = 0
         if !isJournalOut { journal.spare = 0 }
     }
 

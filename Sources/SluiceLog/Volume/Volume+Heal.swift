@@ -138,6 +138,7 @@ extension Volume {
             }
             partitions[number]?.isSyncing = true
             repeatsOut += 1
+            partition.closeProducers()
             return SyncTarget(
                 partition: number, file: partition.segmentFile, point: partition.active.point(ceiling: 0),
                 rewrittenFrom: partition.synced)

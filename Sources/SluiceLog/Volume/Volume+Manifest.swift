@@ -9,26 +9,37 @@ extension Volume {
         manifest.out = manifest.queue
         manifest.queue = []
         manifest.pointsOut = []
+        var producerBytes = 0
+        var later: Set<Int> = []
         for number in manifest.pendingPoints.sorted() {
             guard let partition = partitions[number], !partition.isLeaving else { continue }
+            guard producerBytes <= Limits.producerBytesPerFrame else {
+                later.insert(number)
+                continue
+            }
             var point = partition.synced
             if PlantedBug.recoveryPointEarly.isPlanted { point = partition.active.point(ceiling: 0) }
             point.ceiling = nextCeiling(partition)
-            manifest.pointsOut.append((number, point))
+            let producers = partition.changedProducers(through: point.offset)
+            producerBytes += producers?.mostBytes ?? 0
+            manifest.pointsOut.append((number, point, producers))
         }
-        manifest.pendingPoints = []
+        manifest.pendingPoints = later
         manifest.pointsAreUrgent = false
         manifest.lastPointAt = now.monotonicNanoseconds
         // Points in front: a roll in the same frame begins the next segment.
-        let points = manifest.pointsOut.compactMap { number, point in
-            (partitions[number]?.key).map { ManifestRecord.recoveryPoint($0, point) }
+        let points = manifest.pointsOut.flatMap { number, point, producers -> [ManifestRecord] in
+            guard let key = partitions[number]?.key else { return [] }
+            return (producers.map { [.producers(key, $0)] } ?? []) + [.recoveryPoint(key, point)]
         }
         let records = points + manifest.out.map(\.record)
         guard !records.isEmpty else { return nil }
         manifest.isOut = true
         let sequence = manifest.nextSequence
         // While files are measured none is replaced: the old one could be counted twice as gone.
+        let meta = claimMeta(records)
         if manifest.position > manifest.replaceAbove, !isMeasureOut {
+            expireProducers(now: now)
             var state = manifest.state
             for record in records { state.apply(record) }
             let snapshot = state.snapshot
@@ -37,14 +48,16 @@ extension Volume {
             disk.claim(claim)
             return ManifestJob(
                 records: snapshot, frame: [], sequence: sequence, file: manifest.file, position: 0,
-                replacement: manifest.number + 1, paths: paths, storeID: storeID, claim: claim)
+                replacement: manifest.number + 1, paths: paths, storeID: storeID, claim: claim,
+                meta: meta.bytes, metaClaim: meta.claim)
         }
         let frame = ManifestFile.encode(records, sequence: sequence, storeID: storeID)
         let claim = max(0, DiskLedger.blocks(manifest.position + Int64(frame.count)) - manifest.allocated)
         disk.claim(claim)
         return ManifestJob(
             records: records, frame: frame, sequence: sequence, file: manifest.file,
-            position: manifest.position, replacement: nil, paths: paths, storeID: storeID, claim: claim)
+            position: manifest.position, replacement: nil, paths: paths, storeID: storeID, claim: claim,
+            meta: meta.bytes, metaClaim: meta.claim)
     }
 
     /// What of a manifest job's claim is on the disk now. A file that has failed may have grown all the same.
@@ -74,10 +87,12 @@ extension Volume {
             lostReserve(now: now)
         }
         // Perhaps it is on the medium: then it can neither be refused nor be another.
-        if case .failure(let error) = result.place, Self.mayCount(job, error), passes(error) {
+        let mayCount = !result.isMetaMissing
+        if case .failure(let error) = result.place, mayCount, Self.mayCount(job, error), passes(error) {
             return manifestAgain(job, error, now: now)
         }
         settle(job, result.place)
+        settleMeta(job, isWritten: !result.isMetaMissing)
         switch result.place {
         case .success(let place):
             manifest.nextSequence = job.sequence + 1
@@ -92,12 +107,13 @@ extension Volume {
             let entries = manifest.out
             manifest.pointsOut = []
             manifest.out = []
-            for (number, point) in points { recorded(number, point) }
+            for (number, point, producers) in points { recorded(number, point, producers) }
             for entry in entries {
                 manifest.state.apply(entry.record)
                 happened(entry.effect, now: now)
             }
-        case .failure(let error): failedManifest(job, error, now: now)
+        case .failure(let error):
+            failedManifest(job, error, mayCount: mayCount && Self.mayCount(job, error), now: now)
         }
         healed()
     }
@@ -107,14 +123,16 @@ extension Volume {
         job.isRepeated || !["open", "pwritev", "write"].contains(error.operation)
     }
 
-    private mutating func recorded(_ number: Int, _ point: RecoveryPoint) {
+    private mutating func recorded(_ number: Int, _ point: RecoveryPoint, _ producers: ProducerStates?) {
         guard let key = partitions[number]?.key else { return }
+        if let producers { manifest.state.apply(.producers(key, producers)) }
         manifest.state.apply(.recoveryPoint(key, point))
         let written: Int64? =
             with(number) { partition in
                 guard partition.active.baseOffset == point.baseOffset else { return nil }
                 partition.recorded = point
                 partition.proven = max(partition.proven, point.position)
+                partition.producers?.recorded(through: point.offset)
                 return partition.active.endOffset
             } ?? nil
         guard let written else { return }
@@ -123,10 +141,12 @@ extension Volume {
     }
 
     /// A write without room passes; what may be on the medium does not.
-    private mutating func failedManifest(_ job: ManifestJob, _ error: IOError, now: Instant) {
+    private mutating func failedManifest(
+        _ job: ManifestJob, _ error: IOError, mayCount: Bool, now: Instant
+    ) {
         // A new file whose first frame was not written counts for nothing; one that is whole and perhaps not
         // synced would count at the next opening, whatever were added to the old one: then nothing may be.
-        if Self.mayCount(job, error) {
+        if mayCount {
             takeBackRecords()
             return failure.map { failRequests($0) } ?? stopAll(error)
         }
@@ -168,7 +188,7 @@ extension Volume {
 
     /// What was to be recorded is in line again.
     private mutating func takeBackRecords() {
-        for (number, _) in manifest.pointsOut { manifest.pendingPoints.insert(number) }
+        for (number, _, _) in manifest.pointsOut { manifest.pendingPoints.insert(number) }
         manifest.queue = manifest.out + manifest.queue
         manifest.out = []
         manifest.pointsOut = []
@@ -178,6 +198,7 @@ extension Volume {
     mutating func lostManifest(_ job: ManifestJob, _ error: IOError) {
         manifest.isOut = false
         settle(job, .failure(error))
+        settleMeta(job, isWritten: false)
         takeBackRecords()
     }
 
@@ -225,6 +246,9 @@ extension Volume {
             freeName(topic.name)
             if let request { completions.requests.append((request, .success(0))) }
         case .swapped(let number, let swap, let isLast): swapped(number, swap, isLast: isLast)
+        case .producerIDs(let end, let request):
+            producerIDs.recorded(end)
+            completions.requests.append((request, .success(end)))
         case .closed: closing = .closed
         }
     }

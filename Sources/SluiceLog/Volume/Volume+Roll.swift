@@ -90,6 +90,7 @@ extension Volume {
         var sealed = job.sealed
         sealed.timeIndexSize = result.timeIndexSize
         sealed.timeIndexCRC = result.timeIndexCRC
+        recordProducers(partition)
         manifest.add(.rolled(partition.key, sealed), .rolled(job.partition, sealed, job.file.id))
     }
 
@@ -116,7 +117,9 @@ extension Volume {
             partition.isNameDirty = true
             partition.isRolling = false
             partition.isRollQueued = false
+            partition.producers?.recorded(through: sealed.endOffset)
         }
+        answerDuplicates(number)
         if partition.file != nil {
             openCount -= 1
             openOrder.keep { $0 != number }

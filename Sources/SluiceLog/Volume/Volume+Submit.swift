@@ -12,6 +12,7 @@ extension Volume {
         do throws(LogError) {
             try checkAppend(number, bytes: batch.bytes.count)
             try checkOrder(number, batch)
+            if batch.isIdempotent { try checkProducer(batch) }
             try admit(&batch)
         } catch {
             disk.release(Int64(batch.reservedBytes))
@@ -141,6 +142,7 @@ extension Volume {
                 if partition.settings.answersAtCommit(batch) { waiting.append(batch.origin) }
             }
             partition.uncommittedBytes = 0
+            waiting += partition.producers?.takeWaiting() ?? []
         }
         let reason = "\(error.operation) of \(error.path) failed with error \(error.errno)"
         for origin in waiting { refuse(origin, in: number, .indeterminate(reason: reason)) }
@@ -169,8 +171,11 @@ extension Volume {
 
 extension LogSettings {
     /// Whether a batch that is in the segment has not been answered yet.
-    func answersAtCommit(_ batch: PlacedBatch) -> Bool {
+    func answersAtCommit(_ batch: PlacedBatch) -> Bool { answersAtCommit(batch.acks) }
+
+    /// Whether what is asked for is more than that the batch is in the segment.
+    func answersAtCommit(_ acks: Acks) -> Bool {
         if PlantedBug.acknowledgeAtWrite.isPlanted { return false }
-        return isDurable ? batch.acks != .none : batch.acks == .durable
+        return isDurable ? acks != .none : acks == .durable
     }
 }

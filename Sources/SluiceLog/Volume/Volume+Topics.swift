@@ -226,6 +226,9 @@ extension Volume {
             {
                 answer(log.uncommitted[index].origin, .failure(.unknownTopic(topic.name)))
             }
+            for origin in log.producers?.takeWaiting() ?? [] {
+                answer(origin, .failure(.unknownTopic(topic.name)))
+            }
             if let file = log.file {
                 open.append(file)
                 openCount -= 1

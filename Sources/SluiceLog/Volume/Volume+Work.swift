@@ -23,6 +23,7 @@ extension Volume {
     public func isIdle(_ number: Int) -> Bool {
         guard partitions.indices.contains(number), let partition = partitions[number] else { return true }
         return partition.queue.isEmpty && !partition.isWriting && partition.uncommitted.isEmpty
+            && !partition.hasWaitingDuplicates
     }
 
     /// When retention by age may delete the oldest segment, or the active one is old enough to be closed for

@@ -13,8 +13,9 @@ extension Volume {
             case .part(let batch, let group)?:
                 if let job = writeJob(number, [batch], group: group, now: now) { return job }
             case .group(let group)?: arrive(number, at: group, now: now)
-            case .batch(let bytes, let records, let timestamp)?:
-                if needsRoll(number, bytes: bytes, records: records, timestamp) {
+            case .batch(let head)?:
+                if head.isIdempotent, !admitHead(number, now: now) { continue }
+                if needsRoll(number, bytes: head.bytes, records: head.records, head.maxTimestamp) {
                     startRoll(number)
                     continue
                 }
@@ -42,6 +43,7 @@ extension Volume {
             guard case .batch(let batch, let acks)? = with(number, { $0.queue[index] }) else { break }
             let size = Int64(batch.bytes.count)
             if index > 0 {
+                if batch.isIdempotent, !mayFollow(batch, placed, in: number, now: now) { break }
                 guard bytes + batch.bytes.count <= configuration.writeBytes else { break }
                 guard position + size <= segmentLimit else { break }
                 guard offset + Int64(batch.recordCount) - start.baseOffset <= Int64(Int32.max)
@@ -67,7 +69,8 @@ extension Volume {
                 PlacedBatch(
                     bytes: batch.bytes, origin: batch.origin, acks: acks, baseOffset: offset,
                     nextOffset: offset + Int64(batch.recordCount), position: position,
-                    maxTimestamp: time ?? batch.maxTimestamp, leaderEpoch: start.epoch, appendTime: time))
+                    maxTimestamp: time ?? batch.maxTimestamp, leaderEpoch: start.epoch, appendTime: time,
+                    isIdempotent: batch.isIdempotent))
             position += size
             offset += Int64(batch.recordCount)
             bytes += batch.bytes.count
@@ -174,6 +177,7 @@ extension Volume {
             partition.active.lastWrite = now.wallMilliseconds
             partition.appendedBytes += Int64(batch.bytes.count)
         }
+        if batch.isIdempotent { remember(batch, in: number, now: now) }
     }
 
     private mutating func acknowledgeWritten(_ number: Int, _ written: ArraySlice<PlacedBatch>, now: Instant)
@@ -239,7 +243,15 @@ enum NextWrite {
     /// At the head of the queue waits an atomic write.
     case group(Int)
     /// At the head of the queue waits a batch.
-    case batch(bytes: Int, records: Int, maxTimestamp: Int64)
+    case batch(QueueHead)
+}
+
+/// What is asked of a batch at the head of a queue.
+struct QueueHead {
+    var bytes: Int
+    var records: Int
+    var maxTimestamp: Int64
+    var isIdempotent: Bool
 }
 
 extension PartitionLog {
@@ -254,7 +266,10 @@ extension PartitionLog {
         return switch head {
         case .group(let group): .group(group)
         case .batch(let batch, _):
-            .batch(bytes: batch.bytes.count, records: batch.recordCount, maxTimestamp: batch.maxTimestamp)
+            .batch(
+                QueueHead(
+                    bytes: batch.bytes.count, records: batch.recordCount, maxTimestamp: batch.maxTimestamp,
+                    isIdempotent: batch.isIdempotent))
         }
     }
 

@@ -16,7 +16,7 @@
 // `takeCompletions` every request has been answered or has a job that will answer it.
 //
 // The verbs: +Submit, +Write, +Commit, +Atomic, +Sync, +Roll, +Manifest, +Topics, +Retention, +Relief,
-// +Compact, +Scrub, +Disk, +Heal, +Read, +Close.
+// +Compact, +Scrub, +Disk, +Heal, +Read, +Close, +Producers.
 
 /// What became of submitted work, since the last time it was asked.
 public struct Completions: Sendable {
@@ -49,6 +49,8 @@ public struct AppendedBatch: Hashable, Sendable {
     public var baseOffset: Int64
     /// Of the append, when the topic has message.timestamp.type=LogAppendTime; ms.
     public var appendTime: Int64?
+    /// Whether it was there already: an idempotent producer has sent it again.
+    public var isDuplicate = false
 }
 
 /// Something that a log or a metric should know.
@@ -127,6 +129,7 @@ public struct Volume: ~Copyable {
     var isMeasureOut = false
     var reserveFile = ReserveFile()
     var scrub = Scrub()
+    var producerIDs: ProducerIDs
 
     /// A commit whose frame had no room; it counts as out.
     var commitAgain: Again<CommitJob>?
@@ -177,6 +180,7 @@ public struct Volume: ~Copyable {
         reserveFile.bytes = reserveBytes
         self.manifest = manifest
         self.journal = journal
+        producerIDs = ProducerIDs(end: manifest.state.producerIDEnd)
         for topic in manifest.state.topics.values { topicIDs[topic.name] = topic.id }
         for partition in partitions {
             numbers[partition.key] = self.partitions.count
