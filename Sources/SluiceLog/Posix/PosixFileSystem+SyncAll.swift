@@ -1,8 +1,8 @@
 // Many syncs at once.
 //
 // A sync waits for a flush of the device, and flushes that are asked for at once share one. Measured on ext4
-// on a virtual disk, 4,096 files with 300 new bytes each: one after another 3 to 15 s, also after a syncfs(2);
-// with four threads 0.2 to 0.6 s, with eight 0.2 s (2026-11-28).
+// on a virtual disk, 4,096 files with 300 new bytes each: one after another 3 to 15 s, also after a
+// syncfs(2); with four threads 0.2 to 0.6 s, with eight 0.2 s (2026-11-28).
 
 #if canImport(Darwin)
 internal import Darwin
