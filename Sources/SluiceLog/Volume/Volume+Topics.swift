@@ -179,9 +179,9 @@ extension Volume {
 
     mutating func continueConfiguring(_ number: Int) {
         // Where writing has stopped, readers would see more than they may when it is made `written`.
-        guard partitions[number]?.nextSettings != nil, failure == nil,
-            let partition = partitions[number], let settings = partition.nextSettings,
-            !partition.isWriting, partition.heldBy == nil, partition.uncommitted.isEmpty,
+        guard failure == nil, let settings = partitions[number]?.nextSettings,
+            let partition = partitions[number], !partition.isWriting, partition.heldBy == nil,
+            partition.uncommitted.isEmpty,
             !partition.isStopped
         else { return }
         partitions[number]?.settings = settings
