@@ -199,6 +199,20 @@ import Testing
         #expect(use(store).reservedBytes == 0)
     }
 
+    @Test func `the journal's directory is counted when it is made, not when its making fails`() throws {
+        let store = try store(200)
+        // 5 is EIO.
+        store.files.fail(.makeDirectory, errno: 5, pathContains: "journal")
+        #expect(try store.append(["a"], to: "t")?.offset == 0)
+        #expect(use(store).usedBytes == store.files.allocatedBytes)
+        store.clock.advance(by: .seconds(61))
+        store.drive { store.done.contains { $0 == "measure" } }
+        #expect(try store.append(["b"], to: "t")?.offset == 1)
+        store.drive { store.done.filter { $0.hasPrefix("make journal") }.count > 1 }
+        #expect(store.files.contents("/store/journal/0") != nil)
+        #expect(use(store).usedBytes == store.files.allocatedBytes)
+    }
+
     @Test func `deleted topics that are back after a loss of power go before the store is open`() throws {
         let store = TestStore { $0.diskBytes = 1 << 20 }
         try store.open()
