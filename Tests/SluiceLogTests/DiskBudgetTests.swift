@@ -132,6 +132,27 @@ import Testing
         #expect(store.files.allocatedBytes <= 100 * 4096)
     }
 
+    @Test func `there are no more partitions than a full store can be opened with after a loss of power`()
+        throws
+    {
+        // Four blocks for each, of half the budget: seven.
+        let store = try store(60)
+        #expect(throws: LogError.tooManyPartitions(count: 8, limit: 7)) {
+            try store.createTopic("u", partitions: 7)
+        }
+        try store.createTopic("u", partitions: 4)
+        // Also those that are on their way.
+        func add(to topic: String, _ total: Int) throws {
+            let request = store.nextNumber()
+            try store.opened?.volume.addPartitions(to: topic, total: total, request: request)
+        }
+        try add(to: "t", 2)
+        #expect(throws: LogError.tooManyPartitions(count: 8, limit: 7)) { try add(to: "u", 6) }
+        try add(to: "u", 5)
+        store.drive()
+        #expect(try store.number("u", 4) == 6)
+    }
+
     @Test func `a budget that was moved counts at once, in both directions`() throws {
         let store = try store(1000)
         try store.append([long], to: "t")

@@ -72,7 +72,7 @@ import Testing
         #expect(next > 0)
     }
 
-    @Test func `of a written topic no offset is used twice when the opening after a power loss cannot read it`()
+    @Test func `no offset is used twice when the opening after a power loss could not read the topic`()
         throws
     {
         let store = try store(["a"], isDurable: false)
