@@ -148,6 +148,8 @@ extension VolumeSimulation {
         for file in store?.volume.openFiles ?? [] { files.close(file) }
         if let lock = store?.lock { files.close(lock) }
         store = nil
+        // A close does not wait for a scrub; what one finds is nothing to the next volume.
+        jobs = []
     }
 
     private func verifyClosed() throws(SimulationViolation) {
@@ -238,7 +240,7 @@ extension VolumeSimulation {
                     try take(.background)
                     if !jobs.isEmpty { continue }
                 }
-                note("wait")
+                note("wait \(wait) ns from \(clock.now.monotonicNanoseconds)")
                 if store?.volume.isCompactionUnderWay != true { idle += 1 }
                 clock.advance(by: .nanoseconds(wait + 1))
                 continue
