@@ -20,6 +20,8 @@ public enum LogError: Error, Hashable, Sendable {
     /// A conditional append found another end.
     case unexpectedEnd(topic: String, partition: Int, is: Int64)
     case tooLarge(bytes: Int, limit: Int)
+    /// More partitions than the budget of the disk can be opened with after a loss of power.
+    case tooManyPartitions(count: Int, limit: Int)
     /// The store's budget of the disk is used up; nothing of the request was kept. There will be room when
     /// records have gone.
     case noRoom(usedBytes: Int64, limitBytes: Int64)
@@ -54,6 +56,8 @@ extension LogError: CustomStringConvertible {
             "offset \(offset) is out of range: \(valid.lowerBound) to \(valid.upperBound)"
         case .unexpectedEnd(let topic, let partition, let end): "\(topic)-\(partition) ends at \(end)"
         case .tooLarge(let bytes, let limit): "\(bytes) bytes are more than \(limit)"
+        case .tooManyPartitions(let count, let limit):
+            "\(count) partitions are more than the \(limit) that the budget of the disk is enough for"
         case .noRoom(let used, let limit): "\(used) of \(limit) bytes of the disk are used"
         case .outOfOrderSequence(let producer, let epoch, let sequence, let expected):
             "producer \(producer) of epoch \(epoch) sent sequence \(sequence), \(expected) is due"

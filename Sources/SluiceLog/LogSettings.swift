@@ -39,6 +39,9 @@ public struct LogSettings: Sendable, Hashable {
     public var isUntilConsumed = false
 
     public init() {}
+
+    /// Bytes of the largest batch that is taken.
+    var batchBytes: Int { min(maxMessageBytes, Limits.batchBytes) }
 }
 
 /// What the engine does not ask of a topic but of the machine. The simulator draws tiny ones.

@@ -157,6 +157,8 @@ extension VolumeSimulation {
         for file in store?.volume.openFiles ?? [] { files.close(file) }
         if let lock = store?.lock { files.close(lock) }
         store = nil
+        // A close does not wait for a scrub; what one finds is nothing to the next volume.
+        jobs = []
     }
 
     private func verifyClosed() throws(SimulationViolation) {
@@ -216,7 +218,8 @@ extension VolumeSimulation {
     }
 
     private var isAnybodyWaiting: Bool {
-        !requests.isEmpty || !attempts.isEmpty || submissions.contains { $0.state == .pending }
+        !requests.isEmpty || !attempts.isEmpty || store?.volume.isWaitingForRoom == true
+            || submissions.contains { $0.state == .pending }
     }
 
     /// Runs jobs in a drawn order until `isDone`, or until nothing is left; heals the machine when it takes
@@ -248,7 +251,7 @@ extension VolumeSimulation {
                     try take(.background)
                     if !jobs.isEmpty { continue }
                 }
-                note("wait")
+                note("wait \(wait) ns from \(clock.now.monotonicNanoseconds)")
                 if store?.volume.isCompactionUnderWay != true { idle += 1 }
                 clock.advance(by: .nanoseconds(wait + 1))
                 continue

@@ -132,6 +132,27 @@ import Testing
         #expect(store.files.allocatedBytes <= 100 * 4096)
     }
 
+    @Test func `there are no more partitions than a full store can be opened with after a loss of power`()
+        throws
+    {
+        // Four blocks for each, of half the budget: seven.
+        let store = try store(60)
+        #expect(throws: LogError.tooManyPartitions(count: 8, limit: 7)) {
+            try store.createTopic("u", partitions: 7)
+        }
+        try store.createTopic("u", partitions: 4)
+        // Also those that are on their way.
+        func add(to topic: String, _ total: Int) throws {
+            let request = store.nextNumber()
+            try store.opened?.volume.addPartitions(to: topic, total: total, request: request)
+        }
+        try add(to: "t", 2)
+        #expect(throws: LogError.tooManyPartitions(count: 8, limit: 7)) { try add(to: "u", 6) }
+        try add(to: "u", 5)
+        store.drive()
+        #expect(try store.number("u", 4) == 6)
+    }
+
     @Test func `a budget that was moved counts at once, in both directions`() throws {
         let store = try store(1000)
         try store.append([long], to: "t")
@@ -199,6 +220,20 @@ import Testing
         #expect(use(store).reservedBytes == 0)
     }
 
+    @Test func `the journal's directory is counted when it is made, not when its making fails`() throws {
+        let store = try store(200)
+        // 5 is EIO.
+        store.files.fail(.makeDirectory, errno: 5, pathContains: "journal")
+        #expect(try store.append(["a"], to: "t")?.offset == 0)
+        #expect(use(store).usedBytes == store.files.allocatedBytes)
+        store.clock.advance(by: .seconds(61))
+        store.drive { store.done.contains { $0 == "measure" } }
+        #expect(try store.append(["b"], to: "t")?.offset == 1)
+        store.drive { store.done.filter { $0.hasPrefix("make journal") }.count > 1 }
+        #expect(store.files.contents("/store/journal/0") != nil)
+        #expect(use(store).usedBytes == store.files.allocatedBytes)
+    }
+
     @Test func `deleted topics that are back after a loss of power go before the store is open`() throws {
         let store = TestStore { $0.diskBytes = 1 << 20 }
         try store.open()
@@ -216,7 +251,7 @@ import Testing
         store.configuration.diskBytes = store.files.allocatedBytes - 4096
         try store.open()
         #expect(store.files.contents(store.log("t")) == nil)
-        let use = try #require(store.opened?.volume.diskUse)
-        #expect(use.usedBytes <= use.limitBytes)
+        let use = use(store)
+        #expect(use.limitBytes > 0 && use.usedBytes <= use.limitBytes)
     }
 }

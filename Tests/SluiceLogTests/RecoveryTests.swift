@@ -72,6 +72,24 @@ import Testing
         #expect(next > 0)
     }
 
+    @Test func `no offset is used twice when the opening after a power loss could not read the topic`()
+        throws
+    {
+        let store = try store(["a"], isDurable: false)
+        store.drive()
+        for value in ["b", "c"] { try store.append([value], to: "t", acks: .written) }
+        store.losePower()
+        // 5 is EIO.
+        store.files.fail(.read, errno: 5, isPermanent: true, pathContains: store.log("t"))
+        try store.open()
+        #expect(try hasCorrupt(store.report))
+        store.die()
+        store.files.policy = .none
+        try store.open()
+        let next = try #require(try store.append(["next"], to: "t")?.offset)
+        #expect(next > 2)
+    }
+
     @Test(arguments: [true, false], [1, 11, 60, 61, 80])
     func `a torn last batch is cut and kept in the quarantine`(isDurable: Bool, bytes: Int) throws {
         let store = try store(["a", "b"], isDurable: isDurable)

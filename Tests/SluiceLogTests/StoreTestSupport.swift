@@ -32,6 +32,16 @@ final class TestStore {
         configure(&configuration)
     }
 
+    /// A machine with an open store that has the topic `t`.
+    static func withTopic(
+        _ configure: (inout VolumeConfiguration) -> Void, _ change: (inout LogSettings) -> Void
+    ) throws -> TestStore {
+        let store = TestStore(seed: 1, configure)
+        try store.open()
+        try store.createTopic("t", change)
+        return store
+    }
+
     var report: RecoveryReport {
         get throws {
             let report = opened?.report

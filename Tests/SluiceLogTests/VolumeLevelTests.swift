@@ -12,10 +12,7 @@ import Testing
         _ configure: (inout VolumeConfiguration) -> Void = { _ in },
         _ change: (inout LogSettings) -> Void = { _ in }
     ) throws -> TestStore {
-        let store = TestStore(seed: 1, configure)
-        try store.open()
-        try store.createTopic("t", change)
-        return store
+        try .withTopic(configure, change)
     }
 
     @Test func `on a written topic offsets are given out only below the promised ceiling`() throws {

@@ -3,6 +3,7 @@
 import KafkaWire
 import SluiceCore
 import SluiceLog
+import SluiceTesting
 import Testing
 
 @testable import SluiceServer
@@ -108,7 +109,7 @@ struct BatchCheckTests {
     }
 
     @Test func `bytes of any kind throw and do not trap`() {
-        var random = SplitMix(state: 7)
+        var random = SeededRandom(seed: 7)
         for _ in 0..<2000 {
             var bytes = batch(Bool.random(using: &random) ? .lz4 : .none)
             for _ in 0..<Int.random(in: 1...4, using: &random) {
@@ -118,19 +119,6 @@ struct BatchCheckTests {
                 Bool.random(using: &random) ? bytes.count : Int.random(in: 0...bytes.count, using: &random)
             _ = code(Array(bytes.prefix(end)))
         }
-    }
-}
-
-/// Bits out of a seed.
-struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }
 

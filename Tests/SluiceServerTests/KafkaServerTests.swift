@@ -4,6 +4,7 @@
 import KafkaWire
 import Sluice
 import SluiceLog
+import SluiceTesting
 import SluiceServer
 import Testing
 
@@ -190,7 +191,7 @@ struct KafkaServerTests {
     @Test func `requests with bytes drawn anew never take the server down`() async throws {
         try await withServer { store, address in
             try await store.admin.createTopic("t")
-            var random = SplitMix(state: 3)
+            var random = SeededRandom(seed: 3)
             for _ in 0..<300 {
                 let api = ApiKey.allCases.randomElement(using: &random) ?? .metadata
                 let version = Int16.random(in: api.versions, using: &random)

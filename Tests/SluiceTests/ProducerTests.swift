@@ -240,6 +240,26 @@ import Testing
         }
     }
 
+    @Test func `with many partitions what became of a batch is known for eight of each`() async throws {
+        try await withStore { store in
+            try await store.admin.createTopic("t", partitions: 600)
+            let producer = try await store.producer(
+                for: "t",
+                configuration: .init {
+                    $0.acknowledgement = .written; $0.compression = .uncompressed
+                })
+            let first = try await producer.append(value: "first", partition: 0)
+            try await producer.flush()
+            for _ in 1..<8 {
+                for partition in 0..<600 {
+                    _ = try await producer.append(value: "next", partition: partition)
+                }
+                try await producer.flush()
+            }
+            #expect(try await producer.acknowledgement(of: first).offset == 0)
+        }
+    }
+
     @Test func `a batch that stays open while thousands pass it is written, and its room given back`()
         async throws
     {

@@ -82,6 +82,12 @@ struct ReadStart: Sendable {
     var place: SegmentPlace?
 }
 
+/// A record that was looked for by its time.
+struct FoundRecord: Sendable {
+    var start: ReadStart
+    var timestamp: Int64
+}
+
 /// What is to be fetched, and from where.
 struct FetchPlan: Sendable {
     var view: SegmentView
@@ -151,7 +157,8 @@ extension LogSource {
                 }
                 return ReadStart(offset: offset.rawValue)
             case .timestamp(let time):
-                return try find(time.millisecondsSince1970, number) ?? ReadStart(offset: valid.upperBound)
+                return try find(time.millisecondsSince1970, number)?.start
+                    ?? ReadStart(offset: valid.upperBound)
             }
         } catch {
             throw reader.translated(error)
@@ -159,14 +166,14 @@ extension LogSource {
     }
 
     /// The first record at or after a time; nil when there is none.
-    func find(_ time: Int64, _ number: Int) throws(LogError) -> ReadStart? {
+    func find(_ time: Int64, _ number: Int) throws(LogError) -> FoundRecord? {
         while true {
             if case .some(let found) = try findOnce(time, number) { return found }
         }
     }
 
     /// `.some(nil)` when there is none, nil when a compaction came in between.
-    private func findOnce(_ time: Int64, _ number: Int) throws(LogError) -> ReadStart?? {
+    private func findOnce(_ time: Int64, _ number: Int) throws(LogError) -> FoundRecord?? {
         var context = CodecContext()
         var view = try segment(number, atTime: time)
         while let segment = view {
@@ -179,7 +186,8 @@ extension LogSource {
                     let place = SegmentPlace(
                         baseOffset: segment.baseOffset, generation: segment.generation,
                         position: found.position)
-                    return ReadStart(offset: found.offset, place: place)
+                    return FoundRecord(
+                        start: ReadStart(offset: found.offset, place: place), timestamp: found.timestamp)
                 }
             } catch {
                 if isReplaced(segment, of: number, afterFailure: true) { return nil }

@@ -336,7 +336,7 @@ final class StoreEngine: @unchecked Sendable {
         let waiter = Waiter<Int64>()
         let collision = TopicName.collisionKey(name)
         try withVolume { volume throws(LogError) in
-            if let other = volume.topics.first(where: { TopicName.collisionKey($0.name) == collision }) {
+            if let other = Self.topic(inTheWayOf: name, volume) {
                 guard isEnsured, other.name == name else { throw .topicExists(other.name) }
                 return waiter.resume(.success(Int64(other.partitions)))
             }
@@ -362,6 +362,12 @@ final class StoreEngine: @unchecked Sendable {
             }
         }
         return waiter
+    }
+
+    /// The topic whose name is the same, or cannot be told apart from it.
+    static func topic(inTheWayOf name: String, _ volume: borrowing Volume) -> TopicRecord? {
+        let collision = TopicName.collisionKey(name)
+        return volume.topics.first { TopicName.collisionKey($0.name) == collision }
     }
 
     private func endCreation(_ collision: String) -> [Waiter<Int64>] {

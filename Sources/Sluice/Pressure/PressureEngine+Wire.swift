@@ -6,12 +6,6 @@ import SluiceCore
 import SluiceLog
 
 extension PressureEngine {
-    /// What the gates say to so many bytes from the wire.
-    enum WireAnswer {
-        case accepted(throttleNanoseconds: Int64)
-        case refused(Busy)
-    }
-
     /// A gate for what comes from the wire for a topic.
     func addGate(for topic: String) -> UInt32 {
         state.withLock { state in
@@ -21,13 +15,13 @@ extension PressureEngine {
     }
 
     /// A batch of so many bytes is there: it is taken at once, or refused at once.
-    func charge(_ gate: UInt32, _ topic: String, bytes: Int) -> WireAnswer {
+    func charge(_ gate: UInt32, _ topic: String, bytes: Int) -> BatchSender.Admission {
         guard hasBound else {
             settle(gate, paid: 0, bytes: bytes)
             return .accepted(throttleNanoseconds: 0)
         }
         let now = Instant.monotonicNow
-        let answer: WireAnswer = state.withLock { state in
+        let answer: BatchSender.Admission = state.withLock { state in
             switch state.gates.charge(gate, bytes: bytes, now: now) {
             case .accepted(let throttle): .accepted(throttleNanoseconds: throttle)
             case .refused(let wait):

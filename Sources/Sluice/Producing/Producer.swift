@@ -101,7 +101,8 @@ public final class Producer: Sendable {
 
     /// Waits until a record that was accepted is acknowledged, and says where it is.
     ///
-    /// Outcomes are kept for the last 4,096 batches of the producer, also when it has been closed.
+    /// Outcomes are kept for the last 4,096 batches of the producer, or eight for each partition of the topic
+    /// where that is more, also when it has been closed.
     /// - Throws: what went wrong with the record; `indeterminate` when the outcome is no longer known;
     ///   `cancelled(accepted: true)`.
     public nonisolated(nonsending) func acknowledgement(
@@ -224,7 +225,7 @@ extension ProducerCore {
         let place = TopicPartition(topic: topic, partition: Int(record.partition))
         guard let waiter = outcome(of: record.batchNumber) else {
             throw .indeterminate(
-                place, reason: "its outcome is older than the last \(Self.keptOutcomes) batches")
+                place, reason: "its outcome is older than the last \(keptOutcomes) batches")
         }
         let outcome = try await waiter.value(cancelled: .cancelled(accepted: true)).get()
         return metadata(of: record, outcome, time)

@@ -12,7 +12,9 @@ import SluiceCore
 import SluiceLog
 
 final class ProducerCore: BatchSink, @unchecked Sendable {
-    static let keptOutcomes: UInt64 = 4096
+    /// As many as a caller may have under way before it asks for the first: with a batch open in each of many
+    /// partitions, more than usual.
+    let keptOutcomes: UInt64
 
     let engine: StoreEngine
     let topic: String
@@ -119,6 +121,7 @@ final class ProducerCore: BatchSink, @unchecked Sendable {
         self.pressure = pressure
         self.topic = topic
         self.numbers = numbers
+        keptOutcomes = max(4096, 8 * UInt64(numbers.count))
         self.configuration = configuration
         let wanted = configuration.compression ?? Compression(settings.compression) ?? .lz4
         codec = (Compression(settings.compression) ?? wanted).codec
@@ -173,7 +176,7 @@ final class ProducerCore: BatchSink, @unchecked Sendable {
             nextNumber += 1
             open[number] = Begun(room: bytes, paid: paid, refusalsSeen: refusals[partition] ?? 0)
             let outcome = Outcome(number: number, state: .open)
-            let slot = Int(number % Self.keptOutcomes)
+            let slot = Int(number % keptOutcomes)
             if slot < outcomes.count { outcomes[slot] = outcome } else { outcomes.append(outcome) }
             return .begun(number)
         }
@@ -279,7 +282,7 @@ final class ProducerCore: BatchSink, @unchecked Sendable {
             firstFailure = firstFailure ?? error
             refusals[sent.partition, default: 0] &+= 1
         }
-        let slot = Int(number % Self.keptOutcomes)
+        let slot = Int(number % keptOutcomes)
         if outcomes[slot].number == number {
             outcomes[slot].state =
                 switch answer {
@@ -307,7 +310,7 @@ final class ProducerCore: BatchSink, @unchecked Sendable {
                 acknowledgementWaiters[number, default: []].append(waiter)
                 return waiter
             }
-            let slot = Int(number % Self.keptOutcomes)
+            let slot = Int(number % keptOutcomes)
             guard outcomes[slot].number == number else { return nil }
             switch outcomes[slot].state {
             case .open: return nil

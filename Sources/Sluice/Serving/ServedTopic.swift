@@ -68,17 +68,8 @@ extension ServedStore {
     package func checkTopic(
         _ name: String, partitions: Int, _ settings: TopicSettings
     ) throws(StreamError) {
-        try TopicConfiguration(settings: settings).validate()
-        if let reason = TopicName.check(name) { throw .illegalTopicName(name, reason: reason) }
-        guard (1...Limits.partitionsPerTopic).contains(partitions) else {
-            throw .illegalConfiguration(
-                key: "partitions", value: "\(partitions)",
-                reason: "accepted: 1 to \(Limits.partitionsPerTopic)")
-        }
-        let collision = TopicName.collisionKey(name)
-        let other = engine.read { volume in
-            volume.topics.first { TopicName.collisionKey($0.name) == collision }?.name
-        }
+        try Admin.check(name, partitions, TopicConfiguration(settings: settings))
+        let other = engine.read { volume in StoreEngine.topic(inTheWayOf: name, volume)?.name }
         if let other { throw .topicExists(other) }
     }
 
@@ -122,20 +113,9 @@ extension ServedStore {
 
     /// The first record at or after a time; nil when there is none. Reads the disk: for `onReader`.
     package func record(atTime timestamp: Int64, in number: Int) throws(LogError) -> TimedOffset? {
-        var context = CodecContext()
-        var view = try engine.segment(number, atTime: timestamp)
-        while let segment = view {
-            if segment.maxTimestamp >= timestamp {
-                let found = try engine.reader.record(atTime: timestamp, in: segment, &context)
-                if engine.isReplaced(segment, of: number, afterFailure: false) {
-                    view = try engine.segment(number, atTime: timestamp)
-                    continue
-                }
-                if let found { return TimedOffset(offset: found.offset, timestamp: found.timestamp) }
-            }
-            view = try engine.segment(number, after: segment)
+        try engine.find(timestamp, number).map {
+            TimedOffset(offset: $0.start.offset, timestamp: $0.timestamp)
         }
-        return nil
     }
 
     /// The greatest timestamp of a partition, and its first record; nil without records. For `onReader`.

@@ -143,7 +143,7 @@ public struct Admin: Sendable {
         let number = try engine.number(of: partition)
         return try await engine.onReader { () throws(StreamError) -> Offset? in
             do throws(LogError) {
-                return try engine.find(time.millisecondsSince1970, number).map { Offset($0.offset) }
+                return try engine.find(time.millisecondsSince1970, number).map { Offset($0.start.offset) }
             } catch {
                 throw StreamError(error, of: partition)
             }
@@ -173,10 +173,10 @@ public struct Admin: Sendable {
 
     // MARK: Shared with the blocking form
 
-    func create(
-        _ name: String, _ partitions: Int, _ configuration: TopicConfiguration, isEnsured: Bool
-    ) throws(StreamError) -> Waiter<Int64> {
-        try engine.checkOpen()
+    /// Whether there could be such a topic: throws `illegalConfiguration`, `illegalTopicName`.
+    static func check(
+        _ name: String, _ partitions: Int, _ configuration: TopicConfiguration
+    ) throws(StreamError) {
         try configuration.validate()
         try OffsetsTopic.check(name)
         if let reason = TopicName.check(name) { throw .illegalTopicName(name, reason: reason) }
@@ -185,6 +185,13 @@ public struct Admin: Sendable {
                 key: "partitions", value: "\(partitions)",
                 reason: "accepted: 1 to \(Limits.partitionsPerTopic)")
         }
+    }
+
+    func create(
+        _ name: String, _ partitions: Int, _ configuration: TopicConfiguration, isEnsured: Bool
+    ) throws(StreamError) -> Waiter<Int64> {
+        try engine.checkOpen()
+        try Self.check(name, partitions, configuration)
         let settings = configuration.settings
         do throws(LogError) {
             return try engine.create(name, isEnsured: isEnsured) { volume, id throws(LogError) in

@@ -99,7 +99,7 @@ public struct BlockingStore: Sendable {
             guard let waiter = core.outcome(of: record.batchNumber) else {
                 throw .indeterminate(
                     TopicPartition(topic: core.topic, partition: Int(record.partition)),
-                    reason: "its outcome is older than the last \(ProducerCore.keptOutcomes) batches")
+                    reason: "its outcome is older than the last \(core.keptOutcomes) batches")
             }
             return waiter
         }

@@ -66,7 +66,7 @@ public final class ReadOnlyStore: Sendable {
             try engine.lookAgain()
             let number = try engine.number(of: partition)
             do throws(LogError) {
-                return try engine.find(time.millisecondsSince1970, number).map { Offset($0.offset) }
+                return try engine.find(time.millisecondsSince1970, number).map { Offset($0.start.offset) }
             } catch {
                 throw StreamError(error, of: partition)
             }

@@ -45,6 +45,10 @@ extension StreamError {
         case .unexpectedEnd(let topic, let number, let end):
             self = .unexpectedEnd(TopicPartition(topic: topic, partition: number), is: Offset(end))
         case .tooLarge(let bytes, let limit): self = .recordTooLarge(bytes: bytes, limit: limit)
+        case .tooManyPartitions(let count, let limit):
+            self = .illegalConfiguration(
+                key: "partitions", value: "\(count) in the store",
+                reason: "diskBytes is enough for \(limit); give the store more, or delete topics")
         case .noRoom(let used, let limit):
             self = .busy(
                 Busy(

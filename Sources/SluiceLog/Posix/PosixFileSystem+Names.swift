@@ -17,7 +17,7 @@ extension PosixFileSystem {
     public func syncDirectory(_ path: String) throws(IOError) {
         let directory: Int32
         do throws(IOError) {
-            directory = try systemOpen(path, O_RDONLY | O_DIRECTORY)
+            directory = try systemOpenDirectory(path)
         } catch  where error.isTooManyFiles {
             // Every open file below it is on its file system.
             let done = try paths.withFile(in: path) { file throws(IOError) in

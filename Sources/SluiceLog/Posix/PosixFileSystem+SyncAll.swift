@@ -1,16 +1,9 @@
 // Many syncs at once.
 //
 // A sync waits for a flush of the device, and flushes that are asked for at once share one. Measured on ext4
-// on a virtual disk, 4,096 files with 300 new bytes each: one after another 3 to 15 s, also after a syncfs(2);
-// with four threads 0.2 to 0.6 s, with eight 0.2 s (2026-11-28).
+// on a virtual disk, 4,096 files with 300 new bytes each: one after another 3 to 15 s, also after a
+// syncfs(2); with four threads 0.2 to 0.6 s, with eight 0.2 s (2026-11-28).
 
-#if canImport(Darwin)
-internal import Darwin
-#elseif canImport(Glibc)
-internal import Glibc
-#elseif canImport(Musl)
-internal import Musl
-#endif
 internal import CSluiceSystem
 
 extension PosixFileSystem {
@@ -39,7 +32,7 @@ extension PosixFileSystem {
 
     private func syncOpened(_ paths: ArraySlice<String>) -> [IOError?] {
         // One that cannot be opened is left to `syncDirectory`, which has a way without a descriptor.
-        let opened = paths.map { try? systemOpen($0, O_RDONLY | O_DIRECTORY) }
+        let opened = paths.map { try? systemOpenDirectory($0) }
         let descriptors = opened.compactMap(\.self)
         var errors = [Int32](repeating: 0, count: descriptors.count)
         sluice_sync_all(descriptors, &errors, Int32(descriptors.count), 1)

@@ -28,6 +28,11 @@ func systemOpen(_ path: String, _ flags: Int32) throws(IOError) -> Int32 {
     try systemCall("open", path) { open(path, flags | O_CLOEXEC, 0o644) }
 }
 
+/// open(2) of a directory, to sync it.
+func systemOpenDirectory(_ path: String) throws(IOError) -> Int32 {
+    try systemOpen(path, O_RDONLY | O_DIRECTORY)
+}
+
 /// close(2), once: on Linux the descriptor is gone even after EINTR, and may be another thread's by now. What
 /// an error here would tell, `sync` has told before.
 func systemClose(_ descriptor: Int32) { _ = close(descriptor) }

@@ -274,7 +274,11 @@ struct RecoveryExecutor {
         let wall = max(now.wallMilliseconds, state.lastWallMilliseconds)
         let isSound = !plan.partitions.contains(where: \.isUnsound)
         let floor = isSound ? plan.lastJournalSequence : state.journalFloor
-        state.apply(.opened(bootID: files.bootID, wallMilliseconds: wall, journalFloor: floor))
+        // A partition that could not be read has not stepped over what power may have taken: the next opening
+        // is not to take this boot for the one in which its records were promised.
+        let isRead = !plan.partitions.contains { $0.isUnsound && !$0.isDamaged }
+        let bootID = isRead || plan.isSameBoot ? files.bootID : state.bootID
+        state.apply(.opened(bootID: bootID, wallMilliseconds: wall, journalFloor: floor))
         let number = plan.loaded.number + 1
         let sequence = plan.loaded.lastSequence + 1
         let records = state.snapshot

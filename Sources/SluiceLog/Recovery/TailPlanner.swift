@@ -39,8 +39,7 @@ struct TailPlanner {
     /// How far beyond what is synced anything may have been written: W, or one batch that is larger, and
     /// behind it the step over promised offsets of an opening that did not end.
     private func reach(_ partition: PartitionPlan) -> Int64 {
-        let largest = min(partition.settings.maxMessageBytes, Limits.batchBytes)
-        return max(window, Int64(largest)) + Int64(ControlBatch.mostBytes)
+        max(window, Int64(partition.settings.batchBytes)) + Int64(ControlBatch.mostBytes)
     }
 
     /// Whether the file ends before a batch that begins there does: its write had not ended.

@@ -70,9 +70,15 @@ struct DiskLedger: Sendable {
     var exemptReserve: Int64 {
         let wanted = max(
             floor, min(16 << 20, limit / 16), 4 * Self.blocks(manifestLimit + Self.blockBytes),
-            4 * Self.blockBytes * Int64(partitions))
+            Self.partitionReserve * Int64(partitions))
         return min(wanted, limit / 2)
     }
+
+    /// Of R, for a partition.
+    private static let partitionReserve = 4 * blockBytes
+
+    /// How many partitions R has room for.
+    var mostPartitions: Int { Int(limit / 2 / Self.partitionReserve) }
 
     var use: DiskUse {
         DiskUse(

@@ -30,6 +30,14 @@ extension Volume {
             "  compaction: of \(compaction.map { "\($0.number)" } ?? "none"), in line "
                 + "\(Self.words(compactReady)), out \(isCompactOut), swap \(isSwapOut), at \(compactAt), again "
                 + "\(compactRetryAt.map { "\($0)" } ?? "never"); \(removals.count) removals")
+        let deadlines: [(String, Int64?)] = [
+            ("again", retryAt), ("manifest", manifest.deadline(configuration)),
+            ("compaction", compactionDeadline), ("measurement", measureDeadline), ("repair", healDeadline),
+            ("scrub", scrubDeadline), ("reserve", wantsReserve ? reserveFile.retryAt : nil),
+            ("journal", journal.retryAt),
+        ]
+        let times = deadlines.compactMap { name, time in time.map { "\(name) at \($0)" } }
+        lines.append("  waits for the clock: \(times.joined(separator: ", "))")
         lines.append("  \(closing), \(failure.map { "failed: \($0.operation) of \($0.path)" } ?? "healthy")")
         return lines.joined(separator: "\n")
     }

@@ -138,10 +138,9 @@ extension Volume {
             }
             partitions[number]?.isSyncing = true
             repeatsOut += 1
-            partition.closeProducers()
-            return SyncTarget(
-                partition: number, file: partition.segmentFile, point: partition.active.point(ceiling: 0),
-                rewrittenFrom: partition.synced)
+            var target = partition.syncTarget(number)
+            target.rewrittenFrom = partition.synced
+            return target
         }
         return nil
     }

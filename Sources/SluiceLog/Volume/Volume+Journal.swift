@@ -40,18 +40,20 @@ extension Volume {
 
     mutating func finishedJournal(_ job: JournalJob, _ result: JournalResult, now: Instant) {
         isJournalOut = false
-        let directory = journal.hasDirectory ? 0 : DiskLedger.blockBytes
-        journal.hasDirectory = true
         switch result.file {
         case .success(let file):
             disk.settle(job.claim, kept: job.claim)
+            journal.hasDirectory = true
             journal.spare = 0
             journal.retryAt = nil
             journal.isBlocked = false
             journal.isFileWanted = false
             journal.files.append(JournalFile(number: job.number, file: file))
         case .failure(let error):
+            let isMade = !journal.hasDirectory && error.operation != "mkdir"
+            let directory = isMade ? DiskLedger.blockBytes : 0
             disk.settle(job.claim, kept: directory + result.left - journal.spare)
+            if isMade { journal.hasDirectory = true }
             journal.spare = result.left
             block(.io(error), now: now)
         }

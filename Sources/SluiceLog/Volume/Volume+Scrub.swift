@@ -250,6 +250,6 @@ extension Volume {
     package var scrubDeadline: Int64? {
         guard closing == .open, !scrub.isOut, configuration.scrubMilliseconds > 0 else { return nil }
         if scrub.check != nil || scrub.pass != nil || !scrub.asked.isEmpty { return scrub.at }
-        return scrub.passAt.map { max($0, scrub.at) } ?? 0
+        return max(scrub.passAt ?? 0, scrub.at)
     }
 }

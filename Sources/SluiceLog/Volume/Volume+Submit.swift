@@ -59,7 +59,7 @@ extension Volume {
         if let refusal = partitions[number]?.refusal { throw refusal }
         if let heal = partitions[number]?.heal { throw .io(heal.error) }
         if let again = commitAgain, settings.isDurable { throw .io(again.error) }
-        let limit = min(settings.maxMessageBytes, Limits.batchBytes)
+        let limit = settings.batchBytes
         guard bytes <= limit else { throw .tooLarge(bytes: bytes, limit: limit) }
     }
 

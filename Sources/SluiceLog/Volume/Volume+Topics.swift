@@ -1,8 +1,8 @@
 // The catalogue: making, changing and deleting topics. Each request is answered when it is durable.
 
 extension Volume {
-    /// Makes a topic. The answer's value is the number of partitions. Throws `topicExists`, `closed`,
-    /// `stopped`.
+    /// Makes a topic. The answer's value is the number of partitions. Throws `topicExists`, `tooLarge`,
+    /// `tooManyPartitions`, `closed`, `stopped`.
     ///
     /// While a topic of that name is being deleted the new one waits for the end of that: it is refused with
     /// `topicExists` when the old one stays, with `io` when its files cannot be removed.
@@ -17,6 +17,7 @@ extension Volume {
         guard (1...Limits.partitionsPerTopic).contains(partitions) else {
             throw .tooLarge(bytes: partitions, limit: Limits.partitionsPerTopic)
         }
+        try checkRoom(forPartitions: partitions)
         let topic = TopicRecord(id: id, name: name, partitions: Int32(partitions), settings: settings)
         let creation = ManifestEffect.topicCreated(topic, log, request: request)
         guard let old = topicIDs[name] else { return begin(creation, of: topic) }
@@ -29,6 +30,26 @@ extension Volume {
     private mutating func removeStuck(_ id: UniqueID) {
         guard leavingNames.stuck.remove(id) != nil, let topic = manifest.state.leaving[id] else { return }
         removals.append(RemoveJob(target: .topic(topic), paths: paths))
+    }
+
+    /// Throws `tooManyPartitions` when there is no room for what the next opening may have to write to each.
+    private func checkRoom(forPartitions more: Int) throws(LogError) {
+        guard more > 0 else { return }
+        var count = numbers.count + more
+        for entry in manifest.queue + manifest.out {
+            switch entry.record {
+            case .topicCreated(let topic): count += Int(topic.partitions)
+            case .partitionsAdded(let id, let total):
+                count += max(0, Int(total - (manifest.state.topics[id]?.partitions ?? 0)))
+            default: break
+            }
+        }
+        for case .topicCreated(let topic, _, _) in leavingNames.creations.values {
+            count += Int(topic.partitions)
+        }
+        guard count <= disk.mostPartitions else {
+            throw .tooManyPartitions(count: count, limit: disk.mostPartitions)
+        }
     }
 
     private mutating func begin(_ creation: ManifestEffect, of topic: TopicRecord) {
@@ -48,7 +69,8 @@ extension Volume {
         manifest.add(.topicConfigured(id, settings), .topicConfigured(id, log, request: request))
     }
 
-    /// Adds partitions up to a total. Throws `unknownTopic`, `tooLarge`, `closed`, `stopped`.
+    /// Adds partitions up to a total. Throws `unknownTopic`, `tooLarge`, `tooManyPartitions`, `closed`,
+    /// `stopped`.
     ///
     /// A total at or below the present one changes nothing.
     package mutating func addPartitions(to name: String, total: Int, request: UInt64) throws(LogError) {
@@ -56,6 +78,7 @@ extension Volume {
         guard total <= Limits.partitionsPerTopic else {
             throw .tooLarge(bytes: total, limit: Limits.partitionsPerTopic)
         }
+        try checkRoom(forPartitions: total - Int(manifest.state.topics[id]?.partitions ?? 0))
         manifest.add(
             .partitionsAdded(id, total: Int32(max(total, 1))), .partitionsAdded(id, request: request))
     }
@@ -179,9 +202,9 @@ extension Volume {
 
     mutating func continueConfiguring(_ number: Int) {
         // Where writing has stopped, readers would see more than they may when it is made `written`.
-        guard partitions[number]?.nextSettings != nil, failure == nil,
-            let partition = partitions[number], let settings = partition.nextSettings,
-            !partition.isWriting, partition.heldBy == nil, partition.uncommitted.isEmpty,
+        guard failure == nil, let settings = partitions[number]?.nextSettings,
+            let partition = partitions[number], !partition.isWriting, partition.heldBy == nil,
+            partition.uncommitted.isEmpty,
             !partition.isStopped
         else { return }
         partitions[number]?.settings = settings

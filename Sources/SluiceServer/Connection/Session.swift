@@ -27,7 +27,8 @@ final class Session: Sendable {
     private let settings: ConnectionSettings
     private let peer: String
     private let endpoint: Endpoint
-    private let fetches = FetchSession()
+    private let topics: KnownTopics
+    private let fetches: FetchSession
     private let state = Locked(State())
     private let incoming: AsyncStream<Request>
     private let input: AsyncStream<Request>.Continuation
@@ -51,6 +52,8 @@ final class Session: Sendable {
         self.settings = settings
         self.peer = peer
         endpoint = settings.advertised ?? local
+        topics = KnownTopics(broker.served)
+        fetches = FetchSession(topics)
         // Bounded by `requestsInFlight`: the handler takes no more.
         (incoming, input) = AsyncStream.makeStream()
     }
@@ -108,7 +111,7 @@ final class Session: Sendable {
 
     /// Serves the connection until it is over.
     func run() async {
-        let produces = ProduceSession(broker)
+        let produces = ProduceSession(broker, topics)
         await withDiscardingTaskGroup { group in
             var lastFetch: PendingAnswer<Void>?
             for await request in incoming {

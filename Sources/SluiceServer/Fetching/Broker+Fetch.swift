@@ -22,7 +22,7 @@ extension Broker {
             return .response(.fetch(.with { $0.errorCode = .fetchSessionIdNotFound }))
         }
         let throttle = charge(0, context.clientID, .consumed)
-        let work = FetchWork(request, served, version: context.version)
+        let work = FetchWork(request, session.topics, version: context.version)
         if throttle > 0 {
             metrics.throttle()
             var response = work.response([:])
@@ -58,13 +58,12 @@ extension Broker {
         _ work: FetchWork, _ runs: [Int: FetchWork.Read], _ bytes: Int, reserved: Int,
         _ context: RequestContext
     ) -> Answer {
-        let kept = max(bytes, 0)
-        responses.giveBack(reserved - min(reserved, kept))
+        let held = min(reserved, bytes)
+        responses.giveBack(reserved - held)
         _ = charge(bytes, context.clientID, .consumed)
         metrics.fetch(bytes: bytes)
         let records = runs.sorted { $0.key < $1.key }.compactMap { $0.value.run?.bytes }
         let budget = responses
-        let held = min(reserved, kept)
         let written: @Sendable () -> Void = { budget.giveBack(held) }
         return .response(.fetch(work.response(runs)), records: records, written: written)
     }

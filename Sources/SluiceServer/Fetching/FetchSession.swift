@@ -11,7 +11,10 @@ final class FetchSession: Sendable {
         var isHurried = false
     }
 
+    let topics: KnownTopics
     private let state = Locked(State())
+
+    init(_ topics: KnownTopics) { self.topics = topics }
 
     /// Partitions that are remembered.
     private static let rememberedPlaces = 4096

@@ -41,10 +41,10 @@ final class FetchWork {
     private let request: FetchRequest
     private(set) var parts: [Part] = []
 
-    init(_ request: FetchRequest, _ served: ServedStore, version: Int16) {
+    init(_ request: FetchRequest, _ topics: KnownTopics, version: Int16) {
         self.request = request
         for (index, asked) in request.topics.enumerated() {
-            let topic = version >= 13 ? served.topic(UniqueID(asked.topicID)) : served.topic(asked.topic)
+            let topic = version >= 13 ? topics.topic(UniqueID(asked.topicID)) : topics.topic(asked.topic)
             for partition in asked.partitions {
                 let name = topic?.name ?? asked.topic
                 var part = Part(
@@ -98,9 +98,7 @@ final class FetchWork {
 
     private func error(_ part: Part, _ ends: PartitionEnds?) -> ErrorCode {
         guard let ends else { return .unknownTopicOrPartition }
-        if part.currentLeaderEpoch >= 0, part.currentLeaderEpoch != ends.leaderEpoch {
-            return part.currentLeaderEpoch < ends.leaderEpoch ? .fencedLeaderEpoch : .unknownLeaderEpoch
-        }
+        if let refusal = ends.refusal(ofEpoch: part.currentLeaderEpoch) { return refusal }
         return part.offset < ends.logStart || part.offset > ends.highWatermark ? .offsetOutOfRange : .none
     }
 

@@ -16,20 +16,12 @@ final class ProduceSession: Sendable {
     private let broker: Broker
     private let sender: BatchSender
     private let refusals = Locked(RefusalMemory())
-    private let state = Locked(State())
+    private let topics: KnownTopics
+    private let check = Locked(BatchCheck())
 
-    /// What the task that calls keeps from request to request.
-    private struct State: ~Copyable {
-        var check = BatchCheck()
-        /// Topics as they were when they were last written to.
-        var topics: [String: ServedTopic] = [:]
-    }
-
-    /// Topics that are remembered.
-    private static let rememberedTopics = 1024
-
-    init(_ broker: Broker) {
+    init(_ broker: Broker, _ topics: KnownTopics) {
         self.broker = broker
+        self.topics = topics
         sender = BatchSender(broker.served)
     }
 
@@ -71,7 +63,7 @@ final class ProduceSession: Sendable {
         _ records: ByteSlice?, to name: String, _ partition: Int32, _ acks: Acks, _ version: Int16,
         _ place: ProduceAnswer.Place, _ answer: ProduceAnswer
     ) {
-        guard let topic = topic(name), let number = topic.number(partition) else {
+        guard let topic = topics.topic(name), let number = topic.number(partition) else {
             return answer.refused(
                 place, ProduceRefusal(.unknownTopicOrPartition, "There is no \(name)-\(partition)."))
         }
@@ -81,8 +73,8 @@ final class ProduceSession: Sendable {
         }
         do throws(ProduceRefusal) {
             guard let records else { throw ProduceRefusal(.invalidRecord, "There is no batch in it.") }
-            let header = try state.withLock { state throws(ProduceRefusal) in
-                try state.check.check(records, topic.settings, version: version)
+            let header = try check.withLock { check throws(ProduceRefusal) in
+                try check.check(records, topic.settings, version: version)
             }
             answer.noteRecords(Int(header.recordCount))
             hand(
@@ -163,17 +155,6 @@ final class ProduceSession: Sendable {
             response.responses[place.topic].partitionResponses[place.partition].logStartOffset =
                 ends?.logStart ?? -1
         }
-    }
-
-    private func topic(_ name: String) -> ServedTopic? {
-        let known = state.withLock { $0.topics[name] }
-        if let known, broker.served.isCurrent(known) { return known }
-        let topic = broker.served.topic(name)
-        state.withLock { state in
-            if state.topics.count >= Self.rememberedTopics { state.topics = [:] }
-            state.topics[name] = topic
-        }
-        return topic
     }
 }
 

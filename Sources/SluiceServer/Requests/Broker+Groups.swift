@@ -135,7 +135,7 @@ extension Broker {
         let error = served.heartbeat(
             request.groupID, generation: request.generationID, memberID: request.memberID,
             instanceID: request.groupInstanceID)
-        return .with { $0.errorCode = error.map { ErrorCode($0) } ?? .none }
+        return .with { $0.errorCode = ErrorCode(error) }
     }
 
     nonisolated(nonsending) func leaveGroup(
@@ -149,14 +149,14 @@ extension Broker {
             leaving.map { LeavingMember(memberID: $0.memberID, instanceID: $0.groupInstanceID) })
         var response = LeaveGroupResponse()
         if context.version <= 2 {
-            response.errorCode = errors.first.flatMap { $0 }.map { ErrorCode($0) } ?? .none
+            response.errorCode = ErrorCode(errors.first ?? nil)
             return response
         }
         response.members = zip(leaving, errors).map { member, error in
             .with {
                 $0.memberID = member.memberID
                 $0.groupInstanceID = member.groupInstanceID
-                $0.errorCode = error.map { ErrorCode($0) } ?? .none
+                $0.errorCode = ErrorCode(error)
             }
         }
         return response
@@ -223,7 +223,7 @@ extension Broker {
             if let failure {
                 result.errorCode = failure
             } else if let answer = await served.deleteGroup(name)?.value() {
-                result.errorCode = answer.map { ErrorCode($0) } ?? .none
+                result.errorCode = ErrorCode(answer)
             } else {
                 result.errorCode = .coordinatorNotAvailable
             }

@@ -55,9 +55,8 @@ extension ServedStore {
             answer.errorCode = .unknownTopicOrPartition
             return answer
         }
-        if asked.currentLeaderEpoch >= 0, asked.currentLeaderEpoch != ends.leaderEpoch {
-            answer.errorCode =
-                asked.currentLeaderEpoch < ends.leaderEpoch ? .fencedLeaderEpoch : .unknownLeaderEpoch
+        if let refusal = ends.refusal(ofEpoch: asked.currentLeaderEpoch) {
+            answer.errorCode = refusal
             return answer
         }
         do throws(LogError) {
@@ -87,9 +86,8 @@ extension ServedStore {
             answer.errorCode = .unknownTopicOrPartition
             return answer
         }
-        if asked.currentLeaderEpoch >= 0, asked.currentLeaderEpoch != ends.leaderEpoch {
-            answer.errorCode =
-                asked.currentLeaderEpoch < ends.leaderEpoch ? .fencedLeaderEpoch : .unknownLeaderEpoch
+        if let refusal = ends.refusal(ofEpoch: asked.currentLeaderEpoch) {
+            answer.errorCode = refusal
             return answer
         }
         do throws(LogError) {
@@ -100,6 +98,14 @@ extension ServedStore {
             answer.errorCode = WireFailure(error, at: nil).code
         }
         return answer
+    }
+}
+
+extension PartitionEnds {
+    /// Why a client that takes this for the leader's epoch is refused; nil when it is right, or says none.
+    func refusal(ofEpoch epoch: Int32) -> ErrorCode? {
+        guard epoch >= 0, epoch != leaderEpoch else { return nil }
+        return epoch < leaderEpoch ? .fencedLeaderEpoch : .unknownLeaderEpoch
     }
 }
 

@@ -55,4 +55,7 @@ extension ErrorCode {
     /// What the coordinator says, which counts as Kafka does.
     init(_ error: GroupError) { self = ErrorCode(rawValue: error.code) ?? .unknownServerError }
 
+    /// The same, or that there is no error.
+    init(_ error: GroupError?) { self = error.map { ErrorCode($0) } ?? .none }
+
 }
