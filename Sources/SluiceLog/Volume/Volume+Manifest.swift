@@ -163,8 +163,11 @@ extension Volume {
         var kept: [ManifestLog.Entry] = []
         for entry in entries {
             if let request = entry.effect.request {
+                // A deletion was answered when the store stopped.
+                var isAnswered = false
+                if case .topicDeleted(let id, _) = entry.effect { isAnswered = leavingRequests[id] == nil }
                 refused(entry.effect, error)
-                completions.requests.append((request, .failure(.io(error))))
+                if !isAnswered { completions.requests.append((request, .failure(.io(error)))) }
             } else {
                 if case .topicForgotten(let topic, _) = entry.effect {
                     refuseCreation(topic.name, .io(error))
