@@ -212,7 +212,8 @@ extension VolumeSimulation {
     }
 
     private var isAnybodyWaiting: Bool {
-        !requests.isEmpty || !attempts.isEmpty || submissions.contains { $0.state == .pending }
+        !requests.isEmpty || !attempts.isEmpty || store?.volume.isWaitingForRoom == true
+            || submissions.contains { $0.state == .pending }
     }
 
     /// Runs jobs in a drawn order until `isDone`, or until nothing is left; heals the machine when it takes
