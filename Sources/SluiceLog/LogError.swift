@@ -39,6 +39,17 @@ public enum LogError: Error, Hashable, Sendable {
     case closed
 }
 
+extension LogError {
+    /// Whether a batch was refused for what its producer has appended: one that is sent behind it is judged by
+    /// its own sequence, whatever became of this one.
+    package var isAboutSequence: Bool {
+        switch self {
+        case .outOfOrderSequence, .invalidProducerEpoch: true
+        default: false
+        }
+    }
+}
+
 extension LogError: CustomStringConvertible {
     /// What happened and where.
     public var description: String {

@@ -110,6 +110,21 @@ extension Result where Success == AppendedBatch, Failure == LogError {
         #expect(try store.read("t") == (0..<8).map { "\($0)" })
     }
 
+    @Test func `what is sent behind a gap before its answer is known is judged by itself`() throws {
+        let store = try store()
+        try store.sent(["a"], 0)
+        var gap = store.sequenced(["x"], 5)
+        var due = store.sequenced(["b"], 1)
+        (gap.refusalsSeen, due.refusalsSeen) = (0, 0)
+        let number = try store.number("t")
+        try store.opened!.volume.submit(gap, to: number, .durable)
+        store.drive { store.answers[gap.origin.number] != nil }
+        #expect(store.answers[gap.origin.number]?.expected == 1)
+        try store.opened!.volume.submit(due, to: number, .durable)
+        store.drive { store.answers[due.origin.number] != nil }
+        #expect(store.answers[due.origin.number]?.offset == 1)
+    }
+
     @Test func `five that follow each other share a write`() throws {
         let store = try store()
         try store.sent(["first"], 0)

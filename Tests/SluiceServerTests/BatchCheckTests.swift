@@ -81,6 +81,8 @@ struct BatchCheckTests {
         #expect(code(changed(bytes, at: 21, [0, 0x08])) == .invalidTimestamp)
         let producer = changed(bytes, at: 43, [0, 0, 0, 0, 0, 0, 0, 1])
         #expect(code(producer) == .invalidRecord)
+        #expect(code(changed(producer, at: 53, [0, 0, 0, 0])) == .invalidRecord)
+        #expect(code(changed(producer, at: 51, [0, 0])) == .invalidRecord)
         #expect(code(changed(producer, at: 51, [0, 0, 0, 0, 0, 0])) == nil)
     }
 
@@ -124,7 +126,9 @@ struct BatchCheckTests {
 
 /// Batches as clients make them.
 enum TestBatch {
-    static func bytes(keys: [String?], value: String = "value", codec: Codec = .lz4) -> [UInt8] {
+    static func bytes(
+        keys: [String?], value: String = "value", codec: Codec = .lz4, producer: ProducerSequence = .none
+    ) -> [UInt8] {
         var builder = RecordBatchBuilder(rawCapacity: 1 << 20)
         for key in keys {
             let value = Array(value.utf8)
@@ -137,6 +141,6 @@ enum TestBatch {
             }
         }
         var context = CodecContext()
-        return builder.seal(codec, with: &context).bytes.array
+        return builder.seal(codec, with: &context, producer: producer).bytes.array
     }
 }

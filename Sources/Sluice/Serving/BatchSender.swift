@@ -2,7 +2,9 @@
 //
 // (1) A batch is handed over as it came; only its offset and epoch are written into it. (2) Answers come on
 // an I/O thread, once for each batch. (3) What was refused or failed in a partition is counted: a batch that
-// was sent before its sender could know of it is refused by the volume, so that the order holds.
+// was sent before its sender could know of it is refused by the volume, so that the order holds. (4) One with
+// a producer id is appended once: Volume+Producers.swift. A refusal for its sequence or its epoch is not
+// counted: whether what comes behind it is next is told by its own sequence.
 
 import CoreMetrics
 import SluiceCore
@@ -62,12 +64,15 @@ package final class BatchSender: BatchSink, Sendable {
         package var recordCount: Int
         /// Its greatest timestamp, ms.
         package var maxTimestamp: Int64
+        /// Whether it has a producer id, and so is to be appended once.
+        package var isIdempotent: Bool
 
         /// A batch that was checked.
-        package init(bytes: ByteSlice, recordCount: Int, maxTimestamp: Int64) {
+        package init(bytes: ByteSlice, recordCount: Int, maxTimestamp: Int64, isIdempotent: Bool = false) {
             self.bytes = bytes
             self.recordCount = recordCount
             self.maxTimestamp = maxTimestamp
+            self.isIdempotent = isIdempotent
         }
     }
 
@@ -106,6 +111,7 @@ package final class BatchSender: BatchSink, Sendable {
 
     /// Hands over a batch that was admitted. `answer` is called once, perhaps before this returns.
     ///
+    /// What an idempotent producer sends again is answered with the place of the original, and `isDuplicate`.
     /// - Parameters:
     ///   - partition: the volume's number.
     ///   - failuresSeen: those that its sender knew of; when there are more, it is refused.
@@ -124,6 +130,7 @@ package final class BatchSender: BatchSink, Sendable {
         var prepared = PreparedBatch(
             bytes: batch.bytes, recordCount: batch.recordCount, maxTimestamp: batch.maxTimestamp,
             origin: origin)
+        prepared.isIdempotent = batch.isIdempotent
         prepared.reservedBytes = batch.bytes.count
         prepared.refusalsSeen = failuresSeen
         do throws(LogError) {
@@ -142,11 +149,13 @@ package final class BatchSender: BatchSink, Sendable {
     private func settle(_ number: UInt64, _ result: Result<AppendedBatch, LogError>) {
         let sent = state.withLock { state -> Sent? in
             guard let sent = state.outstanding.removeValue(forKey: number) else { return nil }
-            if case .failure = result { state.failures[sent.partition, default: 0] &+= 1 }
+            if case .failure(let error) = result, !error.isAboutSequence {
+                state.failures[sent.partition, default: 0] &+= 1
+            }
             return sent
         }
         guard let sent else { return }
-        if case .success = result {
+        if case .success(let appended) = result, !appended.isDuplicate {
             sent.metrics.records.increment(by: sent.records)
             sent.metrics.bytes.increment(by: sent.bytes)
         }

@@ -54,7 +54,7 @@ extension StreamError {
                 Busy(
                     topic: place.topic, retryAfter: .seconds(1),
                     reason: .disk(usedBytes: used, limitBytes: limit)))
-        // Told only to those who append batches of clients: RawAppender.
+        // Told only to those who append batches of clients: BatchSender.
         case .outOfOrderSequence, .invalidProducerEpoch, .invalidProducer:
             self = .unsupported(error.description)
         case .notADirectory(let path): self = .notADirectory(path: path)

@@ -61,16 +61,16 @@ extension Volume {
         switch verdict {
         case .append: break
         case .duplicate(let original): answer(batch.origin, with: original, acks, in: number)
+        // Not counted as a refusal: what is sent behind it is judged by its own sequence.
         case .outOfOrder(let expected):
-            refuse(
-                batch.origin, in: number,
-                .outOfOrderSequence(
-                    producerID: fields.id, epoch: fields.epoch, sequence: fields.firstSequence,
-                    expected: expected))
+            let error = LogError.outOfOrderSequence(
+                producerID: fields.id, epoch: fields.epoch, sequence: fields.firstSequence,
+                expected: expected)
+            answer(batch.origin, .failure(error))
         case .fenced(let current):
-            refuse(
-                batch.origin, in: number,
-                .invalidProducerEpoch(producerID: fields.id, epoch: fields.epoch, current: current))
+            let error = LogError.invalidProducerEpoch(
+                producerID: fields.id, epoch: fields.epoch, current: current)
+            answer(batch.origin, .failure(error))
         }
         markReady(number)
         return false

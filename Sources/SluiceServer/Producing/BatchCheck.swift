@@ -91,8 +91,9 @@ struct BatchCheck: ~Copyable {
         guard header.timestampType == .createTime else {
             throw ProduceRefusal(.invalidTimestamp, "Clients may not say that a time is that of the append.")
         }
-        guard header.producerID < 0 || header.baseSequence >= 0 else {
-            throw ProduceRefusal(.invalidRecord, "The sequence number of an idempotent producer is negative.")
+        guard header.producerID < 0 || header.baseSequence >= 0 && header.producerEpoch >= 0 else {
+            throw ProduceRefusal(
+                .invalidRecord, "The sequence number or the epoch of an idempotent producer is negative.")
         }
         guard header.recordCount >= 1, header.lastOffsetDelta == header.recordCount - 1 else {
             throw ProduceRefusal(

@@ -3,8 +3,10 @@
 //
 // (1) Checking and handing over is done for one request after the other; what follows is begun while the log
 // works on what came before. (2) A batch is taken or refused at once, never held: design, section 7. (3) The
-// sequence numbers of idempotent producers pass through with the batch: whoever keeps them sees them in the
-// log's own append path.
+// sequence numbers of idempotent producers pass through with the batch: the log judges them, in its append
+// path. A refusal of its own does not become one of later batches, which have sequences too, and may be of
+// the next epoch; any other refusal does: to a log that does not know the producer, the second batch would be
+// as good a first one as the first.
 
 import KafkaWire
 import Sluice
@@ -101,12 +103,15 @@ final class ProduceSession: Sendable {
         case .accepted(let throttle): answer.throttle(throttle)
         }
         let batch = BatchSender.Batch(
-            bytes: records, recordCount: Int(header.recordCount), maxTimestamp: header.maxTimestamp)
+            bytes: records, recordCount: Int(header.recordCount), maxTimestamp: header.maxTimestamp,
+            isIdempotent: header.producerID >= 0)
         sender.submit(
             batch, to: number, of: partition.topic, acks, failuresSeen: failuresSeen
         ) { [self] result in
             switch result {
             case .success(let appended): answer.appended(place, appended, number)
+            case .failure(let error) where error.isAboutSequence:
+                answer.refused(place, ProduceRefusal(error, partition))
             case .failure(let error):
                 refuse(place, ProduceRefusal(error, partition), number, header, answer)
             }

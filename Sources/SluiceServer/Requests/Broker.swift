@@ -72,8 +72,9 @@ final class Broker: Sendable {
         case .describeCluster(let request): .response(.describeCluster(describeCluster(request, context)))
         case .describeLogDirs(let request): .response(.describeLogDirs(describeLogDirs(request)))
         case .produce, .fetch, .joinGroup, .syncGroup: .close
+        case .initProducerId(let request): .response(.initProducerId(await initProducerId(request)))
         // Not advertised.
-        case .initProducerId, .saslHandshake, .saslAuthenticate: .close
+        case .saslHandshake, .saslAuthenticate: .close
         }
     }
 }

@@ -43,10 +43,13 @@ struct WireFailure: Error, Hashable, Sendable {
 
     init(_ error: LogError, at place: TopicPartition?) {
         // A partition that was there a moment ago: its topic has been deleted.
-        if case .unknownPartition(topic: "", _) = error, let place {
-            self.init(StreamError.unknownTopic(place.topic))
-        } else {
-            self.init(StreamError(error, at: place))
+        switch error {
+        case .unknownPartition(topic: "", _):
+            self.init(place.map { .unknownTopic($0.topic) } ?? StreamError(error, at: nil))
+        case .outOfOrderSequence: self.init(.outOfOrderSequenceNumber, error.description)
+        case .invalidProducerEpoch: self.init(.invalidProducerEpoch, error.description)
+        case .invalidProducer: self.init(.invalidRecord, error.description)
+        default: self.init(StreamError(error, at: place))
         }
     }
 }
