@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from harness import ACKS, CODECS, RECORDS, Checks, expect, key, value
+from harness import ACKS, CODECS, RECORDS, Checks, Cutter, expect, key, value
 
 BROKER = sys.argv[1]
 checks = Checks("aiokafka", aiokafka.__version__, BROKER)
@@ -61,6 +61,29 @@ async def main():
             await consumer.stop()
             expect(got == [value(n) for n in range(RECORDS)] * 3, "other records")
         return run
+
+    async def idempotence():
+        with Cutter(sys.argv[2:4]) as cutter:
+            topic = checks.topic("idempotent")
+            producer = AIOKafkaProducer(bootstrap_servers=cutter.address, enable_idempotence=True, max_batch_size=400,
+                                        retry_backoff_ms=10)
+            await producer.start()
+            sent = [await producer.send(topic, value(n), key(n)) for n in range(RECORDS)]
+            await producer.flush()
+            await asyncio.gather(*sent)
+            await producer.stop()
+            consumer = AIOKafkaConsumer(topic, bootstrap_servers=cutter.address, auto_offset_reset="earliest")
+            await consumer.start()
+            got = []
+
+            async def more():
+                for records in (await consumer.getmany(timeout_ms=200)).values():
+                    got.extend(record.value for record in records)
+                return len(got) >= RECORDS
+            await within(20, more)
+            await consumer.stop()
+            expect(got == [value(n) for n in range(RECORDS)], "other records")
+            return cutter.told()
 
     async def timed_seek():
         topic = await create("times")
@@ -169,6 +192,7 @@ async def main():
 
     for name in CODECS:
         await checks.check_async(f"produce and consume, {name}, acks 0, 1 and all", codec(name))
+    await checks.check_async("idempotent producer: answers are lost, each record once and in order", idempotence)
     await checks.check_async("seek by time", timed_seek)
     await checks.check_async("group: members come and go, each record once", group)
     await checks.check_async("commit, and go on there", commit)

@@ -9,7 +9,7 @@ from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, 
 from confluent_kafka.admin import (AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions,
                                    NewTopic, OffsetSpec, ResourceType)
 
-from harness import ACKS, CODECS, RECORDS, Checks, expect, key, value, within
+from harness import ACKS, CODECS, RECORDS, Checks, Cutter, expect, key, value, within
 
 BROKER = sys.argv[1]
 checks = Checks("confluent-kafka", f"{confluent_kafka.version()[0] if isinstance(confluent_kafka.version(), tuple) else confluent_kafka.version()} (librdkafka {confluent_kafka.libversion()[0]})", BROKER)
@@ -22,9 +22,9 @@ def create(name, partitions=1, **config):
     return topic
 
 
-def produce(topic, count=RECORDS, timestamp=0, first=0, **config):
+def produce(topic, count=RECORDS, timestamp=0, first=0, broker=BROKER, **config):
     failed = []
-    producer = Producer({"bootstrap.servers": BROKER, "linger.ms": 5, **config})
+    producer = Producer({"bootstrap.servers": broker, "linger.ms": 5, **config})
     for number in range(first, first + count):
         producer.produce(topic, value(number), key(number), timestamp=timestamp and timestamp + number,
                          on_delivery=lambda error, _: error and failed.append(error))
@@ -32,8 +32,8 @@ def produce(topic, count=RECORDS, timestamp=0, first=0, **config):
     expect(not failed, failed[:1])
 
 
-def consume(topic, count, partitions=1, start=0):
-    consumer = Consumer({"bootstrap.servers": BROKER, "group.id": "none", "check.crcs": True})
+def consume(topic, count, partitions=1, start=0, broker=BROKER):
+    consumer = Consumer({"bootstrap.servers": broker, "group.id": "none", "check.crcs": True})
     consumer.assign([TopicPartition(topic, number, start) for number in range(partitions)])
     got = []
     within(20, lambda: got.extend(message for message in consumer.consume(1000, 0.2) if not message.error())
@@ -50,6 +50,16 @@ def codec(name):
         got = consume(topic, RECORDS * len(ACKS))
         expect([message.value() for message in got] == [value(n) for n in range(RECORDS)] * 3, "other records")
     return run
+
+
+def idempotence():
+    with Cutter(sys.argv[2:4]) as cutter:
+        topic = checks.topic("idempotent")
+        produce(topic, broker=cutter.address, **{
+            "enable.idempotence": True, "batch.num.messages": 5, "reconnect.backoff.ms": 10, "retry.backoff.ms": 10})
+        got = consume(topic, RECORDS, broker=cutter.address)
+        expect([message.value() for message in got] == [value(n) for n in range(RECORDS)], "other records")
+        return cutter.told()
 
 
 def timed_seek():
@@ -185,6 +195,7 @@ def transactions():
 
 for name in CODECS:
     checks.check(f"produce and consume, {name}, acks 0, 1 and all", codec(name))
+checks.check("idempotent producer: answers are lost, each record once and in order", idempotence)
 checks.check("seek by time", timed_seek)
 checks.check("group: members come and go, each record once", group)
 checks.check("commit, and go on there", commit)

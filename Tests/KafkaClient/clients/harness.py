@@ -1,7 +1,11 @@
-"""What the checks of all clients have in common: records, names, and a line of JSON for each check."""
+"""What the checks of all clients have in common: records, names, a line of JSON for each check, and a network that
+loses answers."""
 
 import json
+import socket
+import struct
 import sys
+import threading
 import time
 import traceback
 
@@ -51,6 +55,68 @@ class Checks:
             self.tell(name, "failed", f"{type(error).__name__}: {error}"[:200])
 
 
+class Cutter:
+    """Between a client and a broker that tells its clients to come here: forwards, but in the place of each `every`th
+    answer to a Produce request the connection ends. What that request brought is then in the log, and the client cannot
+    know."""
+
+    def __init__(self, arguments, every=5):
+        """`arguments`: where to listen, and where the broker is."""
+        self.address, self.broker = arguments
+        self.every, self.answers, self.cuts, self.lock = every, 0, 0, threading.Lock()
+
+    def __enter__(self):
+        self.listener = socket.create_server(place(self.address))
+        threading.Thread(target=self.accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
+    def accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            pair, produces = (client, socket.create_connection(place(self.broker))), set()
+            for source, target in (pair, pair[::-1]):
+                threading.Thread(target=self.forward, args=(source, target, source is client, produces),
+                                 daemon=True).start()
+
+    def forward(self, source, target, is_request, produces):
+        try:
+            with source.makefile("rb") as frames:
+                while len(head := frames.read(4)) == 4:
+                    frame = frames.read(struct.unpack(">i", head)[0])
+                    if is_request:
+                        api, _, number = struct.unpack_from(">hhi", frame)
+                        if api == 0:
+                            produces.add(number)
+                    elif struct.unpack_from(">i", frame)[0] in produces and self.is_cut():
+                        break
+                    target.sendall(head + frame)
+        except OSError:
+            pass
+        for end in (source, target):
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def is_cut(self):
+        with self.lock:
+            self.answers += 1
+            cut = self.answers % self.every == 0
+            self.cuts += cut
+            return cut
+
+    def told(self):
+        expect(self.cuts >= 3, f"{self.cuts} of {self.answers} answers were lost")
+        return f"{self.cuts} answers lost"
+
+
 class Skip(Exception):
     """The client has no such thing."""
 
@@ -58,6 +124,11 @@ class Skip(Exception):
 def expect(condition, text):
     if not condition:
         raise AssertionError(text)
+
+
+def place(address):
+    host, port = address.split(":")
+    return host, int(port)
 
 
 def within(seconds, ready):

@@ -9,7 +9,7 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, NewPartitions, NewTopic
 from kafka.structs import OffsetAndMetadata
 
-from harness import ACKS, CODECS, RECORDS, Checks, Skip, expect, key, value, within
+from harness import ACKS, CODECS, RECORDS, Checks, Cutter, Skip, expect, key, value, within
 
 BROKER = sys.argv[1]
 MAJOR = int(kafka.__version__.split(".")[0])
@@ -23,8 +23,9 @@ def create(name, partitions=1, **config):
     return topic
 
 
-def produce(topic, count=RECORDS, timestamp=None, first=0, **config):
-    producer = KafkaProducer(bootstrap_servers=BROKER, linger_ms=5, enable_idempotence=False, **config)
+def produce(topic, count=RECORDS, timestamp=None, first=0, broker=BROKER, **config):
+    config = {"bootstrap_servers": broker, "linger_ms": 5, "enable_idempotence": False, **config}
+    producer = KafkaProducer(**config)
     sent = [producer.send(topic, value(n), key(n), timestamp_ms=timestamp and timestamp + n)
             for n in range(first, first + count)]
     producer.flush(20)
@@ -33,8 +34,8 @@ def produce(topic, count=RECORDS, timestamp=None, first=0, **config):
     producer.close()
 
 
-def consume(topic, count, start=0):
-    consumer = KafkaConsumer(bootstrap_servers=BROKER, group_id=None)
+def consume(topic, count, start=0, broker=BROKER):
+    consumer = KafkaConsumer(bootstrap_servers=broker, group_id=None)
     place = TopicPartition(topic, 0)
     consumer.assign([place])
     consumer.seek(place, start)
@@ -55,6 +56,15 @@ def codec(name):
         expect([record.value for record in got] == [value(n) for n in range(RECORDS)] * len(levels), "other records")
         return "acks 0 not tried: this version leaves it in its own buffer, no system call sends it" if MAJOR == 2 else ""
     return run
+
+
+def idempotence():
+    with Cutter(sys.argv[2:4]) as cutter:
+        topic = checks.topic("idempotent").replace(" ", "-")
+        produce(topic, broker=cutter.address, enable_idempotence=True, acks="all", batch_size=400, retry_backoff_ms=10)
+        got = consume(topic, RECORDS, broker=cutter.address)
+        expect([record.value for record in got] == [value(n) for n in range(RECORDS)], "other records")
+        return cutter.told()
 
 
 def timed_seek():
@@ -174,6 +184,7 @@ def cluster():
 
 for name in CODECS:
     checks.check(f"produce and consume, {name}, acks 0, 1 and all", codec(name))
+checks.check("idempotent producer: answers are lost, each record once and in order", idempotence)
 checks.check("seek by time", timed_seek)
 checks.check("group: members come and go, each record once", group)
 checks.check("commit, and go on there", commit)

@@ -5,13 +5,13 @@ import subprocess
 import sys
 import time
 
-from harness import ACKS, CODECS, RECORDS, Checks, expect, value, within
+from harness import ACKS, CODECS, RECORDS, Checks, Cutter, expect, value
 
 BROKER = sys.argv[1]
 
 
-def kcat(*arguments, given=None, seconds=30):
-    result = subprocess.run(["kcat", "-b", BROKER, *arguments], input=given, capture_output=True, timeout=seconds)
+def kcat(*arguments, given=None, seconds=30, broker=BROKER):
+    result = subprocess.run(["kcat", "-b", broker, *arguments], input=given, capture_output=True, timeout=seconds)
     expect(result.returncode == 0, result.stderr.decode()[-200:])
     return result.stdout
 
@@ -29,6 +29,16 @@ def codec(name):
             kcat("-P", "-t", topic, "-z", name, "-X", f"acks={acks}", given=LINES)
         expect(kcat("-C", "-t", topic, "-e", "-q", "-X", "check.crcs=true") == LINES * 3, "other records")
     return run
+
+
+def idempotence():
+    with Cutter(sys.argv[2:4]) as cutter:
+        topic = checks.topic("idempotent")
+        options = ["enable.idempotence=true", "batch.num.messages=5", "reconnect.backoff.ms=10", "retry.backoff.ms=10"]
+        kcat("-P", "-t", topic, *(word for option in options for word in ("-X", option)), given=LINES,
+             broker=cutter.address)
+        expect(kcat("-C", "-t", topic, "-e", "-q", broker=cutter.address) == LINES, "other records")
+        return cutter.told()
 
 
 def timed_seek():
@@ -56,6 +66,7 @@ def listing():
 
 for name in CODECS:
     checks.check(f"produce and consume, {name}, acks 0, 1 and all", codec(name))
+checks.check("idempotent producer: answers are lost, each record once and in order", idempotence)
 checks.check("seek by time", timed_seek)
 checks.check("commit, and go on there", group)
 checks.check("admin: cluster", listing)
