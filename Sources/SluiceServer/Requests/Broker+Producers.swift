@@ -5,6 +5,7 @@
 // is no coordinator for transactions, as FindCoordinator says.
 
 import KafkaWire
+import Logging
 import Sluice
 
 extension Broker {
