@@ -200,8 +200,8 @@ extension VolumeSimulation {
         let wasFailed = isFailed
         try closeAndOpen()
         if isLostToReads { return }
-        // A store that had stopped could not be drained before.
-        if wasFailed { try drainStore() }
+        // A store that had stopped could not be drained before; and what was left to producers is there since.
+        if wasFailed || !producers.isEmpty { try drainStore() }
         try appendEverywhere()
         try closeAndOpen()
     }

@@ -5,10 +5,10 @@
 // On OUT_OF_ORDER_SEQUENCE_NUMBER of its first unanswered batch the producer begins a new epoch, and gives up
 // what was under way.
 //
-// What must hold: (17) Each batch is at most once in the log, the batches of a producer in the order of their
+// What must hold: (20) Each batch is at most once in the log, the batches of a producer in the order of their
 // sequences, without a gap, and those of an epoch before those of the next. Who sends a batch again that was
-// acknowledged is told the same offset, and that it is a duplicate. (18) A batch that is due is not out of
-// order, and only one of an old epoch is fenced. (19) No producer id is given twice.
+// acknowledged is told the same offset, and that it is a duplicate. A batch that is due is not out of
+// order, and only one of an old epoch is fenced. No producer id is given twice.
 
 internal import SluiceLog
 
@@ -116,7 +116,7 @@ extension VolumeSimulation {
             }
             return try drain()
         }
-        try check(givenIDs.insert(id).inserted, 19, "producer id \(id) was given twice")
+        try check(givenIDs.insert(id).inserted, 20, "producer id \(id) was given twice")
         let origin = UInt32(200 + producers.count)
         producers.append(SimulatedProducer(partition: random.pick(usable), origin: origin, id: id))
         // Some are near the end of the sequences.
@@ -178,13 +178,13 @@ extension VolumeSimulation {
         case .success(let place): try acknowledged(attempt, place)
         case .failure(.outOfOrderSequence(_, _, let sequence, let expected)):
             try check(
-                mayBeOutOfOrder(id, batch), 18, "batch \(id), sequence \(sequence), is due; said: \(expected)"
+                mayBeOutOfOrder(id, batch), 20, "batch \(id), sequence \(sequence), is due; said: \(expected)"
             )
             let isFirst = unanswered(batch.producer).first.map { $0 >= id } ?? true
             if batch.epoch == producers[batch.producer].epoch, isFirst { begin(epochOf: batch.producer) }
         case .failure(.invalidProducerEpoch(_, _, let current)):
             try check(
-                batch.epoch < producers[batch.producer].epoch, 18,
+                batch.epoch < producers[batch.producer].epoch, 20,
                 "batch \(id) of epoch \(batch.epoch) is fenced by \(current)")
         case .failure(.indeterminate):
             batches[id]?.mayBeThere = true
@@ -203,7 +203,7 @@ extension VolumeSimulation {
         let submission = submissions[id]
         if case .acknowledged(let base) = submission.state {
             try check(
-                place.baseOffset == base && (place.isDuplicate || !attempt.isRepeated), 17,
+                place.baseOffset == base && (place.isDuplicate || !attempt.isRepeated), 20,
                 "batch \(id) is at \(base), and was acknowledged again at \(place)")
         }
         submissions[id].state = .acknowledged(base: place.baseOffset)
@@ -255,7 +255,7 @@ extension VolumeSimulation {
         let hasGaps = topics[partitions[index].topic].hadCompaction
         for (offset, record) in found {
             try check(
-                seen.insert(record).inserted, 17,
+                seen.insert(record).inserted, 20,
                 "record \(record & 0xFFFF) of batch \(record >> 16) is there twice, again at \(offset)")
             let id = Int(record >> 16)
             guard let batch = batches[id], last[batch.producer]?.id != id else { continue }
@@ -265,7 +265,7 @@ extension VolumeSimulation {
                     batch.epoch == other.epoch
                     ? batch.firstSequence == next : batch.epoch > other.epoch && batch.firstSequence == 0
                 try check(
-                    isNext, 17,
+                    isNext, 20,
                     "batch \(id), epoch \(batch.epoch), sequence \(batch.firstSequence), is at \(offset) behind "
                         + "batch \(before), epoch \(other.epoch), sequence \(other.firstSequence)")
             }

@@ -25,7 +25,7 @@
 //  there is none. (16) What an opening would read again of a partition is no more than the window, or one
 //  batch.
 //
-// (17), (18) and (19) are about idempotent producers: `VolumeSimulation+Producers.swift`.
+// (20) is about idempotent producers: `VolumeSimulation+Producers.swift`.
 //
 // Where a failed sync has dropped pages, what was acknowledged as written may be lost, as in a power cut, and
 // an opening may report damage; the run ends there when all that was acknowledged as durable can be read.
