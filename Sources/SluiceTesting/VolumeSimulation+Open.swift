@@ -192,6 +192,8 @@ extension VolumeSimulation {
         if isLostToReads { return }
         // A store that had stopped could not be drained before.
         if wasFailed { try drainStore() }
+        // A removal that the close has cut short goes on.
+        try quiesce()
         try appendEverywhere()
         try closeAndOpen()
     }
