@@ -202,6 +202,8 @@ extension VolumeSimulation {
         if isLostToReads { return }
         // A store that had stopped could not be drained before; and what was left to producers is there since.
         if wasFailed || !producers.isEmpty { try drainStore() }
+        // A removal that the close has cut short goes on.
+        try quiesce()
         try appendEverywhere()
         try closeAndOpen()
     }

@@ -98,15 +98,17 @@ import Testing
         store.die()
         store.files.overwrite(log, at: whole.count, with: Array(repeating: 7, count: bytes))
         try store.open()
-        #expect(
-            try store.report.findings == [.torn(file: log, position: Int64(whole.count), bytes: Int64(bytes))]
-        )
-        #expect(store.files.contents(log) == whole)
+        let findings = try store.report.findings
+        #expect(findings.first == .torn(file: log, position: Int64(whole.count), bytes: Int64(bytes)))
+        // One that a reader has seen may have been whole before a sync failed: its offset is not used again.
+        #expect(findings.count == (isDurable ? 1 : 2))
+        #expect(store.files.contents(log)?.starts(with: whole) == true)
         #expect(
             store.files.contents("/store/quarantine/t-0-0-\(whole.count)")
                 == Array(repeating: 7, count: bytes))
-        #expect(try store.read("t") == ["a", "b"])
-        #expect(try store.append(["c"], to: "t")?.offset == 2)
+        #expect(try store.read("t").compactMap(\.self) == ["a", "b"])
+        let next = try #require(try store.append(["c"], to: "t")?.offset)
+        #expect(isDurable ? next == 2 : next >= 4)
     }
 
     @Test func `a hole that a power loss left is cut, and the offsets behind it are not used again`() throws {

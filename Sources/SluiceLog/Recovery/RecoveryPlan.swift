@@ -13,11 +13,11 @@
 //   a segment of the manifest is missing or short                   off line: nothing is touched
 //   the tail cannot be read                                         the same; another time it may be
 //   an unclean start                                                bytes from R on are written anew, synced
-//   another boot, or a failed sync: promised offsets are missing     stepped over
+//   another boot, or a cut: promised offsets are missing            stepped over
 //
 // After a failed sync the system may drop what it has not written, and show what the medium has. The volume
-// has the manifest forget the boot then, so that the next opening believes the medium alone. Where the
-// process ended before that was recorded, a batch that has its length and not its bytes says the same.
+// has the manifest forget the boot then, so that the next opening believes the medium alone. Where that could
+// not be recorded, a torn batch may be one that was whole and seen: it counts as the same.
 //
 // Corrupt stays corrupt: the manifest keeps how far nothing is a torn write (`damaged`), and journal files
 // that hold something of a partition that is not sound are neither used again nor passed by the floor.
@@ -138,9 +138,6 @@ struct PartitionPlan {
     var rewrites: [(position: Int64, bytes: ByteSlice)] = []
     /// From here on the file goes to the quarantine.
     var cut: (position: Int64, bytes: Int64)?
-    /// What is cut is more than a write that had not ended: it was there as a whole, and a failed sync has
-    /// taken it.
-    var hasLostPages = false
     /// Offsets to be stepped over by a control batch.
     var skipTo: Int64?
     var condition = PartitionLog.Condition.online

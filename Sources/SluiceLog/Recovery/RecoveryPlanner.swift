@@ -157,7 +157,7 @@ struct RecoveryPlanner {
     /// On a topic that is `written`, or was, offsets that were promised may have been seen before power was
     /// lost, or a sync failed.
     private func planSkip(_ partition: inout PartitionPlan, _ plan: RecoveryPlan) {
-        guard plan.isUnclean, !plan.isSameBoot || partition.hasLostPages, case .online = partition.condition,
+        guard plan.isUnclean, !plan.isSameBoot || partition.cut != nil, case .online = partition.condition,
             partition.manifest.recovery.ceiling > partition.active.endOffset
         else { return }
         partition.skipTo = partition.manifest.recovery.ceiling

@@ -22,7 +22,6 @@ struct TailPlanner {
                 partition.findings.append(
                     .torn(file: partition.paths.log, position: invalid, bytes: scanner.size - invalid))
                 partition.cut = (invalid, scanner.size - invalid)
-                partition.hasLostPages = try !isBeginning(at: invalid, &scanner)
                 return
             }
             let anchor = partition.settings.isDurable ? durableEnd : partition.manifest.recovery.position
@@ -40,16 +39,6 @@ struct TailPlanner {
     /// behind it the step over promised offsets of an opening that did not end.
     private func reach(_ partition: PartitionPlan) -> Int64 {
         max(window, Int64(partition.settings.batchBytes)) + Int64(ControlBatch.mostBytes)
-    }
-
-    /// Whether the file ends before a batch that begins there does: its write had not ended.
-    private func isBeginning(at position: Int64, _ scanner: inout TailScanner) throws(IOError) -> Bool {
-        let left = scanner.size - position
-        guard left >= Int64(BatchLayout.headerBytes),
-            let head = try scanner.bytes(at: position, count: BatchLayout.headerBytes)
-        else { return true }
-        let length = head.bytes.bigEndian(Int32.self, at: BatchLayout.batchLength)
-        return Int64(BatchLayout.lengthPrefix) + Int64(length) > left
     }
 
     /// Takes valid batches, the journal's first, until there is none; returns why it ended.
