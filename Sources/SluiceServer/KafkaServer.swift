@@ -96,6 +96,7 @@ public final class KafkaServer: Service {
         }
         let waiting = state.withLock { state in
             state.isEnding = true
+            state.listener = nil
             defer { state.waiting = [] }
             return state.waiting
         }
@@ -108,13 +109,14 @@ public final class KafkaServer: Service {
     public func shutdown() {
         let (listener, sessions) = state.withLock { state in
             state.isEnding = true
+            // Under the lock: `run` ends the loops, and takes the listener away before.
+            state.listener?.eventLoop.scheduleTask(in: .seconds(Self.drainSeconds)) { [self] in
+                for session in self.state.withLock({ Array($0.sessions.values) }) { session.abort() }
+            }
             return (state.listener, Array(state.sessions.values))
         }
         listener?.close(promise: nil)
         for session in sessions { session.drain() }
-        listener?.eventLoop.scheduleTask(in: .seconds(Self.drainSeconds)) { [self] in
-            for session in state.withLock({ Array($0.sessions.values) }) { session.abort() }
-        }
     }
 
     private static let drainSeconds: Int64 = 10
