@@ -18,6 +18,10 @@ public enum Limits {
     package static let endOffset = Int64.max - (1 << 48)
     /// Bytes of what back pressure keeps: a small record of the manifest.
     package static let pressureBytes = 256 << 10
+    /// Users of one store: all are in the manifest's first frame.
+    package static let users = 1_000
+    /// Bytes of one user's name and credentials.
+    package static let userBytes = 4 << 10
     /// A file of topic, journal or manifest bytes that is read whole at opening.
     package static let manifestBytes = Int64(1) << 30
 }

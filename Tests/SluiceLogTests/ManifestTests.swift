@@ -28,6 +28,13 @@ import Testing
         return SegmentSwap(removed: [0, 5], added: [compacted], point: point)
     }
 
+    private static let user = UserRecord(
+        name: "ü",
+        credentials: [
+            UserCredential(mechanism: 1, iterations: 4096, salt: [1], storedKey: [2, 3], serverKey: [4]),
+            UserCredential(mechanism: 9, iterations: 1, salt: [], storedKey: [], serverKey: []),
+        ])
+
     static let records: [ManifestRecord] = [
         .opened(bootID: "boot", wallMilliseconds: 5, journalFloor: 6), .topicCreated(topic),
         .topicConfigured(topic.id, [TopicRecord.Setting(key: "c", value: "d")]),
@@ -36,7 +43,9 @@ import Testing
         .leaderEpoch(key, 2), .damaged(key, below: 400), .swapped(key, swap),
         .restarted(PartitionKey(topic: topic.id, partition: 2), at: 50),
         .topicCreated(TopicRecord(id: UniqueID(high: 3, low: 4), name: "old", partitions: 1, settings: [])),
-        .topicDeleted(UniqueID(high: 3, low: 4)), .closed(wallMilliseconds: 9),
+        .topicDeleted(UniqueID(high: 3, low: 4)), .userSecret([1, 2]), .user(user),
+        .user(UserRecord(name: "gone", credentials: user.credentials)),
+        .user(UserRecord(name: "gone", credentials: [])), .closed(wallMilliseconds: 9),
     ]
 
     private static var state: ManifestState {

@@ -111,6 +111,7 @@ package struct StoreBackup {
                 state.partitions[key] = try copy(partition, manifest)
             }
         }
+        for record in volume.manifest.state.userRecords { state.apply(record) }
         try checkNotReplaced(volume)
         do throws(IOError) {
             try files.syncDirectory(target.topics)

@@ -18,6 +18,7 @@ enum ManifestEffect: Sendable {
     case topicForgotten(TopicRecord, request: UInt64?)
     /// The flag: the pass is over.
     case swapped(Int, SegmentSwap, isLast: Bool)
+    case userChanged(request: UInt64)
     case closed
 
     /// Who asked; they are told when it fails.
@@ -25,7 +26,7 @@ enum ManifestEffect: Sendable {
         switch self {
         case .logStart(_, let request), .topicForgotten(_, let request): request
         case .topicCreated(_, _, let request), .topicConfigured(_, _, let request),
-            .partitionsAdded(_, let request), .topicDeleted(_, let request):
+            .partitionsAdded(_, let request), .topicDeleted(_, let request), .userChanged(let request):
             request
         case .nothing, .rolled, .dropped, .swapped, .closed: nil
         }

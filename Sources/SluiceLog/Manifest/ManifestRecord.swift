@@ -117,6 +117,10 @@ package enum ManifestRecord: Hashable, Sendable {
     case scrubbed(ScrubPoint)
     /// A sealed segment is not what was sealed; nil: it is, after all.
     case segmentDamaged(PartitionKey, base: Int64, SegmentDamage?)
+    /// A user is made, or changed; without credentials he is deleted.
+    case user(UserRecord)
+    /// Random bytes of the store that only servers use, to answer for users that there are not.
+    case userSecret([UInt8])
 }
 
 extension ManifestRecord {
@@ -148,6 +152,9 @@ extension ManifestRecord {
         case .segmentDamaged(let key, let base, let damage):
             put(17); Self.put(key, &writer); writer.put(base); writer.put(damage?.position ?? -1)
             writer.put(damage?.reason ?? "")
+        // 18 is kept for blocks of producer ids.
+        case .user(let user): put(19); user.encode(into: &writer)
+        case .userSecret(let bytes): put(20); writer.put(bytes) { $0.put($1) }
         }
     }
 
@@ -204,6 +211,8 @@ extension ManifestRecord {
             let position: Int64 = try reader.integer()
             let damage = SegmentDamage(position: position, reason: try reader.string())
             self = .segmentDamaged(key, base: base, position < 0 ? nil : damage)
+        case 19: self = .user(try UserRecord(from: &reader))
+        case 20: self = .userSecret(try UserRecord.list(&reader))
         case let type: throw MalformedRecord(reason: "record type \(type) is not known to this version")
         }
     }
@@ -222,6 +231,8 @@ extension ManifestRecord {
         case .topicConfigured(_, let settings): return 128 + bytes(settings)
         case .segmentDamaged(_, _, let damage): return 128 + (damage?.reason.utf8.count ?? 0)
         case .swapped(_, let swap): return 128 + 96 * swap.added.count + 8 * swap.removed.count
+        case .user(let user): return 128 + user.mostBytes
+        case .userSecret(let bytes): return 128 + bytes.count
         default: return 128
         }
     }

@@ -47,6 +47,10 @@ package struct ManifestState: Hashable, Sendable {
     package var pressure: [UInt8] = []
     /// How far sealed segments have been read again; nil: never.
     package var scrub: ScrubPoint?
+    /// By name.
+    package var users: [String: UserRecord] = [:]
+    /// Empty before the first user.
+    package var userSecret: [UInt8] = []
 
     package init() {}
 
@@ -118,6 +122,8 @@ package struct ManifestState: Hashable, Sendable {
         case .segmentDamaged(let key, let base, let damage):
             guard partitions[key]?.sealed.contains(where: { $0.baseOffset == base }) == true else { return }
             partitions[key]?.damage[base] = damage
+        case .user(let user): users[user.name] = user.credentials.isEmpty ? nil : user
+        case .userSecret(let bytes): userSecret = bytes
         }
     }
 
@@ -142,10 +148,17 @@ package struct ManifestState: Hashable, Sendable {
         }
         if !pressure.isEmpty { records.append(.pressure(pressure)) }
         if let scrub { records.append(.scrubbed(scrub)) }
+        records += userRecords
         records.append(
             .opened(bootID: bootID, wallMilliseconds: lastWallMilliseconds, journalFloor: journalFloor))
         if isClosed { records.append(.closed(wallMilliseconds: lastWallMilliseconds)) }
         return records
+    }
+
+    /// What makes the users of this state.
+    var userRecords: [ManifestRecord] {
+        let made = users.values.sorted { $0.name < $1.name }.map { ManifestRecord.user($0) }
+        return userSecret.isEmpty ? made : [.userSecret(userSecret)] + made
     }
 
     private func append(

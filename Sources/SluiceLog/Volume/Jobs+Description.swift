@@ -118,6 +118,8 @@ extension ManifestRecord {
             point.isOver ? "scrubbed" : "scrubbed \(point.key.partition) to \(point.offset)"
         case .segmentDamaged(let key, let base, let damage):
             "segment \(base) of \(key.partition): \(damage?.reason ?? "sound")"
+        case .user(let user): "user \(user.name)\(user.credentials.isEmpty ? " deleted" : "")"
+        case .userSecret: "secret of the users"
         }
     }
 }

@@ -225,6 +225,7 @@ extension Volume {
             freeName(topic.name)
             if let request { completions.requests.append((request, .success(0))) }
         case .swapped(let number, let swap, let isLast): swapped(number, swap, isLast: isLast)
+        case .userChanged(let request): completions.requests.append((request, .success(0)))
         case .closed: closing = .closed
         }
     }
