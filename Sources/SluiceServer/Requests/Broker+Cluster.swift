@@ -34,7 +34,7 @@ extension Broker {
     /// Whether requests of that kind are answered.
     static func serves(_ api: ApiKey) -> Bool {
         switch api {
-        case .initProducerId, .saslHandshake, .saslAuthenticate: false
+        case .initProducerId: false
         default: true
         }
     }

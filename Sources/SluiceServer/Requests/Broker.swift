@@ -71,9 +71,12 @@ final class Broker: Sendable {
             .response(.incrementalAlterConfigs(await incrementalAlterConfigs(request)))
         case .describeCluster(let request): .response(.describeCluster(describeCluster(request, context)))
         case .describeLogDirs(let request): .response(.describeLogDirs(describeLogDirs(request)))
+        // Where clients authenticate, those requests come before this: see Admission.
+        case .saslHandshake: .response(.saslHandshake(.with { $0.errorCode = .illegalSaslState }))
+        case .saslAuthenticate: .response(.saslAuthenticate(.with { $0.errorCode = .illegalSaslState }))
         case .produce, .fetch, .joinGroup, .syncGroup: .close
         // Not advertised.
-        case .initProducerId, .saslHandshake, .saslAuthenticate: .close
+        case .initProducerId: .close
         }
     }
 }
