@@ -24,6 +24,10 @@ public enum Limits {
     /// Bytes of producers that one frame of the manifest takes, but for those of one partition: it asks
     /// nobody for room.
     static let producerBytesPerFrame = 256 << 10
+    /// Users of one store: all are in the manifest's first frame.
+    package static let users = 1_000
+    /// Bytes of one user's name and credentials.
+    package static let userBytes = 4 << 10
     /// A file of topic, journal or manifest bytes that is read whole at opening.
     package static let manifestBytes = Int64(1) << 30
 }

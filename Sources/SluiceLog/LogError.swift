@@ -16,6 +16,8 @@ public enum LogError: Error, Hashable, Sendable {
     case unknownTopic(String)
     case unknownPartition(topic: String, partition: Int)
     case topicExists(String)
+    case unknownUser(String)
+    case userExists(String)
     case offsetOutOfRange(requested: Int64, valid: Range<Int64>)
     /// A conditional append found another end.
     case unexpectedEnd(topic: String, partition: Int, is: Int64)
@@ -63,6 +65,8 @@ extension LogError: CustomStringConvertible {
         case .unknownTopic(let name): "there is no topic \(name)"
         case .unknownPartition(let topic, let partition): "topic \(topic) has no partition \(partition)"
         case .topicExists(let name): "topic \(name) exists"
+        case .unknownUser(let name): "there is no user \(name)"
+        case .userExists(let name): "user \(name) exists"
         case .offsetOutOfRange(let offset, let valid):
             "offset \(offset) is out of range: \(valid.lowerBound) to \(valid.upperBound)"
         case .unexpectedEnd(let topic, let partition, let end): "\(topic)-\(partition) ends at \(end)"

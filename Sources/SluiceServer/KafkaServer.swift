@@ -8,6 +8,7 @@
 import Logging
 import NIOCore
 import NIOPosix
+import NIOSSL
 public import ServiceLifecycle
 public import Sluice
 import SluiceLog
@@ -27,6 +28,7 @@ public final class KafkaServer: Service {
     public typealias Configuration = KafkaServerConfiguration
 
     private let configuration: Configuration
+    private let connection: ConnectionSettings
     private let broker: Broker
     private let requests: SharedBudget
     private let state = Locked(State())
@@ -61,6 +63,13 @@ public final class KafkaServer: Service {
         self.configuration = configuration
         broker = Broker(ServedStore(store), configuration.broker, logger: configuration.logger)
         requests = SharedBudget(limit: configuration.requestMemoryBytes)
+        var connection = configuration.connection
+        if configuration.sasl {
+            connection.authenticator = Authenticator(
+                broker.served, isSecure: configuration.tls != nil, broker.metrics,
+                logger: configuration.logger)
+        }
+        self.connection = connection
     }
 
     /// Where it listens, once it does: of use with port 0. nil when it has ended before.
@@ -96,6 +105,7 @@ public final class KafkaServer: Service {
         }
         let waiting = state.withLock { state in
             state.isEnding = true
+            state.listener = nil
             defer { state.waiting = [] }
             return state.waiting
         }
@@ -108,13 +118,14 @@ public final class KafkaServer: Service {
     public func shutdown() {
         let (listener, sessions) = state.withLock { state in
             state.isEnding = true
+            // Under the lock: `run` ends the loops, and takes the listener away before.
+            state.listener?.eventLoop.scheduleTask(in: .seconds(Self.drainSeconds)) { [self] in
+                for session in self.state.withLock({ Array($0.sessions.values) }) { session.abort() }
+            }
             return (state.listener, Array(state.sessions.values))
         }
         listener?.close(promise: nil)
         for session in sessions { session.drain() }
-        listener?.eventLoop.scheduleTask(in: .seconds(Self.drainSeconds)) { [self] in
-            for session in state.withLock({ Array($0.sessions.values) }) { session.abort() }
-        }
     }
 
     private static let drainSeconds: Int64 = 10
@@ -167,7 +178,7 @@ public final class KafkaServer: Service {
         let peer = channel.remoteAddress?.ipAddress ?? "unknown"
         let local = channel.localAddress
         let session = Session(
-            broker, configuration.connection, peer: peer,
+            broker, connection, peer: peer,
             local: Endpoint(
                 host: local?.ipAddress ?? configuration.host, port: local?.port ?? configuration.port))
         let count = state.withLock { state -> Int? in
@@ -184,8 +195,13 @@ public final class KafkaServer: Service {
         }
         broker.metrics.connected(count)
         broker.metrics.accept()
-        try channel.pipeline.syncOperations.addHandler(
-            ConnectionHandler(session, configuration.connection, requests))
+        let pipeline = channel.pipeline.syncOperations
+        if let tls = configuration.tls {
+            try pipeline.addHandler(NIOSSLServerHandler(context: tls.context))
+            try pipeline.addHandler(
+                HandshakeDeadline(session, nanoseconds: configuration.handshakeTimeout.nanoseconds))
+        }
+        try pipeline.addHandler(ConnectionHandler(session, connection, requests))
         return session
     }
 

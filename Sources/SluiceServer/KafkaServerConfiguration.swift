@@ -12,6 +12,14 @@ public struct KafkaServerConfiguration: Sendable {
     public var port = 9092
     /// Where clients are told to find the server; nil: where each has come to. Kafka: advertised.listeners.
     public var advertised: KafkaServer.Address?
+    /// What the server shows to be believed; nil: connections are not encrypted.
+    /// Kafka: ssl.keystore.certificate.chain and ssl.keystore.key.
+    public var tls: KafkaServerTLS?
+    /// Whether clients must say who they are: SCRAM-SHA-256 and SCRAM-SHA-512, and PLAIN with `tls`, for the
+    /// users that `Admin.createUser` has made. Kafka: sasl.enabled.mechanisms.
+    public var sasl = false
+    /// How long a connection may take until it is encrypted.
+    public var handshakeTimeout = Duration.seconds(10)
     /// Whether a topic that a client asks for is made. Kafka: auto.create.topics.enable.
     public var autoCreateTopics = false
     /// Partitions of topics that are made without saying how many. Kafka: num.partitions.
@@ -31,7 +39,7 @@ public struct KafkaServerConfiguration: Sendable {
     public var maxFetchBytes = 16 << 20
     /// After what silence a connection is closed. Kafka: connections.max.idle.ms.
     public var idleTimeout = Duration.seconds(600)
-    /// How long a request may take to arrive, and an answer to be taken.
+    /// How long a request may take to arrive, and an answer to be taken, and a client to authenticate.
     public var stallTimeout = Duration.seconds(30)
     /// What clients may send and take that are not in `quotas`.
     public var defaultQuota = ClientQuota()
@@ -61,6 +69,7 @@ public struct KafkaServerConfiguration: Sendable {
         settings.limits.requestsInFlight = max(requestsInFlight, 1)
         settings.limits.idleNanoseconds = idleTimeout.nanoseconds
         settings.limits.stalledNanoseconds = stallTimeout.nanoseconds
+        settings.admissionNanoseconds = stallTimeout.nanoseconds
         settings.frameBytes = maxRequestBytes
         settings.advertised = advertised.map { Endpoint(host: $0.host, port: $0.port) }
         return settings
@@ -69,7 +78,7 @@ public struct KafkaServerConfiguration: Sendable {
 
 extension Duration {
     /// Saturated.
-    fileprivate var nanoseconds: Int64 {
+    var nanoseconds: Int64 {
         let (seconds, attoseconds) = components
         let (product, overflows) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
         return overflows ? .max : product.addingSaturated(attoseconds / 1_000_000_000)

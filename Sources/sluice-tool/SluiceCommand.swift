@@ -30,8 +30,9 @@ struct SluiceCommand: AsyncParsableCommand {
             """,
         version: "sluice 0.1.0",
         subcommands: [
-            TopicCommand.self, GroupCommand.self, ServeCommand.self, WhyCommand.self, SegmentCommand.self,
-            VerifyCommand.self, BackupCommand.self, SalvageCommand.self, BenchCommand.self, DemoCommand.self,
+            TopicCommand.self, GroupCommand.self, ServeCommand.self, UserCommand.self, WhyCommand.self,
+            SegmentCommand.self, VerifyCommand.self, BackupCommand.self, SalvageCommand.self,
+            BenchCommand.self, DemoCommand.self,
         ])
 
     /// Runs the command that the arguments ask for, says what went wrong, and returns the exit code.

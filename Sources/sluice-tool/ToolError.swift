@@ -78,6 +78,13 @@ enum Exit {
             A topic "\(topic)" exists already. Names that differ only in case, or only in '.' against '_', \
             count as the same. Use it, or take another name.
             """
+        case .unknownUser(let name):
+            "There is no user \"\(name)\" in this store. `sluice user list` says which there are."
+        case .userExists(let name):
+            """
+            A user "\(name)" exists already. `sluice user create \(name) --replace` gives him another \
+            password.
+            """
         case .offsetOutOfRange(let place, let requested, let valid):
             """
             \(place): there is no offset \(requested); \

@@ -36,6 +36,12 @@ import Testing
         }
         return states
     }
+    private static let user = UserRecord(
+        name: "ü",
+        credentials: [
+            UserCredential(mechanism: 1, iterations: 4096, salt: [1], storedKey: [2, 3], serverKey: [4]),
+            UserCredential(mechanism: 9, iterations: 1, salt: [], storedKey: [], serverKey: []),
+        ])
 
     static let records: [ManifestRecord] = [
         .opened(bootID: "boot", wallMilliseconds: 5, journalFloor: 6), .topicCreated(topic),
@@ -46,7 +52,9 @@ import Testing
         .restarted(PartitionKey(topic: topic.id, partition: 2), at: 50),
         .topicCreated(TopicRecord(id: UniqueID(high: 3, low: 4), name: "old", partitions: 1, settings: [])),
         .topicDeleted(UniqueID(high: 3, low: 4)), .producerIDs(below: 3000), .producers(key, producers),
-        .closed(wallMilliseconds: 9),
+        .userSecret([1, 2]), .user(user),
+        .user(UserRecord(name: "gone", credentials: user.credentials)),
+        .user(UserRecord(name: "gone", credentials: [])), .closed(wallMilliseconds: 9),
     ]
 
     private static var state: ManifestState {

@@ -6,6 +6,7 @@ import KafkaWire
 import Logging
 import NIOCore
 import NIOPosix
+import NIOSSL
 import Sluice
 import SluiceLog
 import SluiceServer
@@ -68,14 +69,18 @@ final class WireClient {
         frames = inbound.makeAsyncIterator()
     }
 
-    /// Runs `body` with a connection.
+    /// Runs `body` with a connection; over TLS with a context.
     static func connected<R: Sendable>(
-        to address: KafkaServer.Address, _ body: (WireClient) async throws -> R
+        to address: KafkaServer.Address, tls: NIOSSLContext? = nil, _ body: (WireClient) async throws -> R
     ) async throws -> R {
         let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .connect(host: address.host, port: address.port) { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try NIOAsyncChannel<NIOCore.ByteBuffer, NIOCore.ByteBuffer>(
+                    if let tls {
+                        let handler = try NIOSSLClientHandler(context: tls, serverHostname: nil)
+                        try channel.pipeline.syncOperations.addHandler(handler)
+                    }
+                    return try NIOAsyncChannel<NIOCore.ByteBuffer, NIOCore.ByteBuffer>(
                         wrappingChannelSynchronously: channel)
                 }
             }
@@ -107,6 +112,8 @@ final class WireClient {
             do {
                 more = try await frames.next()
             } catch is NIOCore.IOError {
+                return nil
+            } catch NIOSSLError.uncleanShutdown {
                 return nil
             }
             guard var more else { return nil }

@@ -15,9 +15,13 @@
 //                  {timestamp}; topics
 //   deleteGroup    group                                      {}
 //   pressure       topic; none: all that there are            reports: Pressure/PressureReport+Text.swift
+//   users                                                     users: [{name, mechanisms}]
+//   setUser        user: UserRecord's bytes in base64;        {}
+//                  mayReplace: true or false
+//   deleteUser     user                                       {}
 
-import SluiceCore
-import SluiceLog
+package import SluiceCore
+package import SluiceLog
 
 #if canImport(Glibc)
 import Glibc
@@ -104,6 +108,20 @@ enum ControlRequests {
             for topic in topics.prefix(500) { reports.append(try await store.pressure(on: topic).json) }
             return ["reports": .array(reports)]
         },
+        "users": { store, _ in
+            ["users": .array(try await store.admin.users().map(\.json))]
+        },
+        "setUser": { store, request in
+            guard let user = UserRecord(base64: try request.text("user")) else {
+                throw ControlFailure.illegal("\"user\" is no user.")
+            }
+            try await store.admin.setUser(user, mayReplace: request["mayReplace"]?.bool ?? false)
+            return [:]
+        },
+        "deleteUser": { store, request in
+            try await store.admin.deleteUser(try request.text("user"))
+            return [:]
+        },
     ]
 
     private static func json(_ partition: TopicPartition, _ offset: Offset) -> JSONValue {
@@ -143,6 +161,31 @@ enum ControlRequests {
                 }),
             "configuration": .object(topic.configuration.properties.mapValues { .string($0) }),
         ]
+    }
+}
+
+extension UserDescription {
+    package var json: JSONValue {
+        ["name": .string(name), "mechanisms": .array(mechanisms.map { .string($0) })]
+    }
+}
+
+extension UserRecord {
+    /// Its bytes as text, for the control socket.
+    package var base64: String {
+        var writer = BinaryWriter()
+        encode(into: &writer)
+        return String(decoding: Base64.encode(writer.bytes), as: UTF8.self)
+    }
+
+    /// nil when the text is not that of a user with credentials.
+    init?(base64: String) {
+        guard let bytes = Base64.decode(base64.utf8) else { return nil }
+        var reader = BinaryReader(bytes[...])
+        guard let user = try? UserRecord(from: &reader), reader.left == 0, !user.credentials.isEmpty else {
+            return nil
+        }
+        self = user
     }
 }
 

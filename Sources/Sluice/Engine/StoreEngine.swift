@@ -67,6 +67,8 @@ final class StoreEngine: @unchecked Sendable {
     @exclusivity(unchecked) var commitSeconds = 0.0
     /// Set when the close begins: nothing new is taken.
     let isClosed = Atomic(false)
+    /// How often users have changed: who holds one looks him up again when it has.
+    let userChanges = Atomic(0)
     /// Callers that help.
     let helpers = Atomic(0)
     let lockFile: FileID

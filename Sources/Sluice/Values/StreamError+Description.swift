@@ -13,7 +13,7 @@ extension StreamError: CustomStringConvertible {
         switch self {
         case .busy, .cancelled, .closed, .consumerInUse: momentText
         case .unknownTopic, .unknownPartition, .topicExists, .illegalTopicName, .illegalConfiguration,
-            .recordTooLarge, .missingKey, .offsetOutOfRange, .unexpectedEnd:
+            .recordTooLarge, .missingKey, .offsetOutOfRange, .unexpectedEnd, .unknownUser, .userExists:
             requestText
         case .fenced, .unknownMember, .unknownGroup, .groupNotEmpty, .unsupported: groupText
         case .indeterminate(let partition, let reason):
@@ -100,6 +100,9 @@ extension StreamError: CustomStringConvertible {
             """
         case .illegalConfiguration(let key, let value, let reason):
             "\(key) cannot be \(quoted(value)): \(reason)\(reason.hasSuffix("?") ? "" : ".")"
+        case .unknownUser(let name): "There is no user \(quoted(name)); admin.users says which there are."
+        case .userExists(let name):
+            "A user \(quoted(name)) exists already. Delete it first, or say that it is to be replaced."
         case .recordTooLarge(let bytes, let limit):
             """
             A record of \(Self.bytes(bytes)) is over the limit of \(Self.bytes(limit)) (max.message.bytes). \

@@ -39,6 +39,8 @@ extension StreamError {
         case .unknownPartition(let topic, let number):
             self = .unknownPartition(TopicPartition(topic: topic, partition: number))
         case .topicExists(let topic): self = .topicExists(topic)
+        case .unknownUser(let name): self = .unknownUser(name)
+        case .userExists(let name): self = .userExists(name)
         case .offsetOutOfRange(let requested, let valid):
             let range = Offset(valid.lowerBound)..<Offset(valid.upperBound)
             self = .offsetOutOfRange(place, requested: Offset(requested), valid: range)

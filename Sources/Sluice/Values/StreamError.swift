@@ -26,6 +26,10 @@ public enum StreamError: Error, Hashable, Sendable {
     case topicExists(String)
     /// The name breaks the rule. `reason` is the end of a sentence.
     case illegalTopicName(String, reason: String)
+    /// No user has this name.
+    case unknownUser(String)
+    /// There is a user of this name.
+    case userExists(String)
     /// A configuration has a value that cannot be. `key` is Kafka's name, or `sluice.*`, or the property's.
     case illegalConfiguration(key: String, value: String, reason: String)
     /// The record, with its headers, is larger than a batch of the topic may be.
@@ -91,7 +95,8 @@ extension StreamError {
         case .busy, .locked, .noSpace, .tooManyOpenFiles: true
         case .cancelled, .closed, .consumerInUse, .unknownTopic, .unknownPartition, .topicExists,
             .illegalTopicName, .illegalConfiguration, .recordTooLarge, .missingKey, .offsetOutOfRange,
-            .unexpectedEnd, .fenced, .unknownMember, .unknownGroup, .groupNotEmpty, .unsupported,
+            .unexpectedEnd, .unknownUser, .userExists, .fenced, .unknownMember, .unknownGroup, .groupNotEmpty,
+            .unsupported,
             .indeterminate, .notADirectory, .notAStore, .newerFormat, .corrupt, .io, .readOnly, .offline:
             false
         }

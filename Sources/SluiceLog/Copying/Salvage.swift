@@ -102,6 +102,7 @@ package struct Salvage {
         }
         var state = ManifestState()
         do throws(IOError) {
+            for record in found?.userRecords ?? [] { state.apply(record) }
             for (topic, partitions) in topics {
                 state.apply(.topicCreated(topic))
                 for number in partitions {

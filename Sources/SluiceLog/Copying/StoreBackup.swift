@@ -112,6 +112,7 @@ package struct StoreBackup {
             }
         }
         state.apply(.producerIDs(below: volume.manifest.state.producerIDEnd))
+        for record in volume.manifest.state.userRecords { state.apply(record) }
         try checkNotReplaced(volume)
         do throws(IOError) {
             try files.syncDirectory(target.topics)

@@ -19,6 +19,7 @@ enum ManifestEffect: Sendable {
     /// The flag: the pass is over.
     case swapped(Int, SegmentSwap, isLast: Bool)
     case producerIDs(below: Int64, request: UInt64)
+    case userChanged(request: UInt64)
     case closed
 
     /// Who asked; they are told when it fails.
@@ -27,7 +28,7 @@ enum ManifestEffect: Sendable {
         case .logStart(_, let request), .topicForgotten(_, let request): request
         case .producerIDs(_, let request): request
         case .topicCreated(_, _, let request), .topicConfigured(_, _, let request),
-            .partitionsAdded(_, let request), .topicDeleted(_, let request):
+            .partitionsAdded(_, let request), .topicDeleted(_, let request), .userChanged(let request):
             request
         case .nothing, .rolled, .dropped, .swapped, .closed: nil
         }

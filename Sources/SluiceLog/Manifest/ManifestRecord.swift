@@ -122,6 +122,10 @@ package enum ManifestRecord: Hashable, Sendable {
     /// What has changed of a partition's idempotent producers, as it was at the recovery point that comes
     /// with it, or at the end of the segment that is rolled with it.
     case producers(PartitionKey, ProducerStates)
+    /// A user is made, or changed; without credentials he is deleted.
+    case user(UserRecord)
+    /// Random bytes of the store that only servers use, to answer for users that there are not.
+    case userSecret([UInt8])
 }
 
 extension ManifestRecord {
@@ -156,6 +160,8 @@ extension ManifestRecord {
         case .producerIDs(let end): put(18); writer.put(end)
         case .producers(let key, let states):
             put(19); Self.put(key, &writer); states.encode(into: &writer)
+        case .user(let user): put(20); user.encode(into: &writer)
+        case .userSecret(let bytes): put(21); writer.put(bytes) { $0.put($1) }
         }
     }
 
@@ -214,6 +220,8 @@ extension ManifestRecord {
             self = .segmentDamaged(key, base: base, position < 0 ? nil : damage)
         case 18: self = .producerIDs(below: try reader.integer())
         case 19: self = .producers(try Self.key(&reader), try ProducerStates(from: &reader))
+        case 20: self = .user(try UserRecord(from: &reader))
+        case 21: self = .userSecret(try UserRecord.list(&reader))
         case let type: throw MalformedRecord(reason: "record type \(type) is not known to this version")
         }
     }
@@ -233,6 +241,8 @@ extension ManifestRecord {
         case .segmentDamaged(_, _, let damage): return 128 + (damage?.reason.utf8.count ?? 0)
         case .swapped(_, let swap): return 128 + 96 * swap.added.count + 8 * swap.removed.count
         case .producers(_, let states): return 128 + states.mostBytes
+        case .user(let user): return 128 + user.mostBytes
+        case .userSecret(let bytes): return 128 + bytes.count
         default: return 128
         }
     }

@@ -52,6 +52,10 @@ package struct ManifestState: Hashable, Sendable {
     package var scrub: ScrubPoint?
     /// Producer ids below this may have been given.
     package var producerIDEnd: Int64 = 0
+    /// By name.
+    package var users: [String: UserRecord] = [:]
+    /// Empty before the first user.
+    package var userSecret: [UInt8] = []
 
     package init() {}
 
@@ -125,6 +129,8 @@ package struct ManifestState: Hashable, Sendable {
             partitions[key]?.damage[base] = damage
         case .producerIDs(let end): producerIDEnd = max(producerIDEnd, end)
         case .producers(let key, let changes): partitions[key]?.producers.merge(changes)
+        case .user(let user): users[user.name] = user.credentials.isEmpty ? nil : user
+        case .userSecret(let bytes): userSecret = bytes
         }
     }
 
@@ -162,10 +168,17 @@ package struct ManifestState: Hashable, Sendable {
         if !pressure.isEmpty { records.append(.pressure(pressure)) }
         if let scrub { records.append(.scrubbed(scrub)) }
         if producerIDEnd > 0 { records.append(.producerIDs(below: producerIDEnd)) }
+        records += userRecords
         records.append(
             .opened(bootID: bootID, wallMilliseconds: lastWallMilliseconds, journalFloor: journalFloor))
         if isClosed { records.append(.closed(wallMilliseconds: lastWallMilliseconds)) }
         return records
+    }
+
+    /// What makes the users of this state.
+    var userRecords: [ManifestRecord] {
+        let made = users.values.sorted { $0.name < $1.name }.map { ManifestRecord.user($0) }
+        return userSecret.isEmpty ? made : [.userSecret(userSecret)] + made
     }
 
     private func append(

@@ -120,6 +120,8 @@ extension ManifestRecord {
             "segment \(base) of \(key.partition): \(damage?.reason ?? "sound")"
         case .producerIDs(let end): "producer ids below \(end)"
         case .producers(let key, let states): "producers \(key.partition): \(states.byID.keys.sorted())"
+        case .user(let user): "user \(user.name)\(user.credentials.isEmpty ? " deleted" : "")"
+        case .userSecret: "secret of the users"
         }
     }
 }

@@ -249,6 +249,7 @@ extension Volume {
         case .producerIDs(let end, let request):
             producerIDs.recorded(end)
             completions.requests.append((request, .success(end)))
+        case .userChanged(let request): completions.requests.append((request, .success(0)))
         case .closed: closing = .closed
         }
     }

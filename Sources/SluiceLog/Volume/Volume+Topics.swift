@@ -137,7 +137,7 @@ extension Volume {
         return manifest.state.topics[id]
     }
 
-    private func checkRequest() throws(LogError) {
+    func checkRequest() throws(LogError) {
         guard closing == .open else { throw .closed }
         if let failure { throw .stopped(failure) }
     }

@@ -31,6 +31,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
     private var timer: RepeatedTask?
     /// What has come is no sequence of requests.
     private var isMalformed = false
+    /// Ends it unless it is admitted before; nil once it is.
+    private var admission: Scheduled<Void>?
 
     /// The memory of the frame that is coming in.
     private enum Memory {
@@ -43,7 +45,10 @@ final class ConnectionHandler: ChannelDuplexHandler {
         self.session = session
         self.settings = settings
         self.requests = requests
-        assembler = FrameAssembler(limit: settings.frameBytes)
+        // Of a stranger no more is taken than needs no asking for memory.
+        assembler = FrameAssembler(
+            limit: session.isAdmitted
+                ? settings.frameBytes : min(settings.frameBytes, FrameAssembler.firstBytes))
         order = ConnectionProtocol(settings.limits, now: Instant.monotonicNow)
     }
 
@@ -55,6 +60,11 @@ final class ConnectionHandler: ChannelDuplexHandler {
         session.connected(bound, context.eventLoop)
         timer = context.eventLoop.scheduleRepeatedTask(initialDelay: .seconds(5), delay: .seconds(5)) { _ in
             bound.value.tick()
+        }
+        if !session.isAdmitted {
+            admission = context.eventLoop.scheduleTask(in: .nanoseconds(settings.admissionNanoseconds)) {
+                if !bound.value.order.isClosed { bound.value.close(.unauthenticated, nil) }
+            }
         }
         context.fireChannelActive()
     }
@@ -202,6 +212,13 @@ final class ConnectionHandler: ChannelDuplexHandler {
         goOn()
     }
 
+    /// The client has said who it is.
+    func admitted() {
+        admission?.cancel()
+        admission = nil
+        assembler.limit = settings.frameBytes
+    }
+
     /// The server ends.
     func drain() { carryOut(order.drain()) }
 
@@ -266,6 +283,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
         context = nil
         order.close()
         timer?.cancel()
+        admission?.cancel()
         switch memory {
         case .none: break
         case .waiting(let ticket): requests.cancel(ticket)
@@ -281,6 +299,13 @@ final class ConnectionHandler: ChannelDuplexHandler {
 struct OutgoingFrame: Sendable {
     var bytes: NIOCore.ByteBuffer
     var written: (@Sendable () -> Void)?
+
+    /// Bytes behind their size.
+    init(bare token: [UInt8]) {
+        bytes = ByteBufferAllocator().buffer(capacity: WireFrame.sizeBytes + token.count)
+        bytes.writeInteger(Int32(token.count))
+        bytes.writeBytes(token)
+    }
 
     /// Puts the records into the places that the frame has for them.
     init(_ frame: WireFrame, records: [ByteSlice], written: (@Sendable () -> Void)?) {

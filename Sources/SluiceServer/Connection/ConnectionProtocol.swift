@@ -12,6 +12,8 @@ struct ConnectionProtocol<Frame: Sendable>: Sendable {
     /// What a request came to.
     enum Outcome: Sendable {
         case frame(Frame)
+        /// The connection ends behind it.
+        case last(Frame)
         /// The client waits for nothing.
         case nothing
         /// The connection ends there; what is in front of it is still written.
@@ -88,6 +90,9 @@ struct ConnectionProtocol<Frame: Sendable>: Sendable {
             switch outcome {
             case .frame(let frame): effects.append(.write(frame))
             case .nothing: break
+            case .last(let frame):
+                isClosed = true
+                effects += [.write(frame), .close(.refused)]
             case .close:
                 isClosed = true
                 effects.append(.close(.refused))
@@ -147,6 +152,10 @@ enum CloseReason: String, Sendable, Hashable, CaseIterable {
     case refused
     /// Bytes that are no request.
     case malformed
+    /// It was not encrypted in time, or not so that it can be read.
+    case handshake
+    /// It did not say in time who it is.
+    case unauthenticated
     /// It did not take its answers.
     case slowReader
     /// A request did not arrive to its end.

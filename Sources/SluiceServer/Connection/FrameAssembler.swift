@@ -9,7 +9,8 @@ import SluiceLog
 
 /// Puts the bytes of a connection together to frames.
 struct FrameAssembler {
-    private let limit: Int
+    /// Of a frame that has not begun.
+    var limit: Int
     private var head: [UInt8] = []
     private var frame: ByteBuffer?
     private var size = 0

@@ -20,6 +20,10 @@ struct ConnectionSettings: Sendable {
     var frameBytes = WireLimits.frameBytes
     /// What clients are told of where the broker is; nil: where they have come to.
     var advertised: Endpoint?
+    /// Asks clients who they are; nil: nobody does.
+    var authenticator: Authenticator?
+    /// How long that may take.
+    var admissionNanoseconds: Int64 = 30_000_000_000
 }
 
 final class Session: Sendable {
@@ -89,6 +93,9 @@ final class Session: Sendable {
             level: reason == .malformed ? .warning : .debug, "a connection was closed", metadata: metadata)
     }
 
+    /// Whether a client needs not say who it is.
+    var isAdmitted: Bool { settings.authenticator == nil }
+
     /// The server ends: what is under way is answered, then the connection closes.
     func drain() {
         fetches.hurry()
@@ -112,9 +119,14 @@ final class Session: Sendable {
     /// Serves the connection until it is over.
     func run() async {
         let produces = ProduceSession(broker, topics)
+        var admission = Admission(settings.authenticator, peer: peer)
         await withDiscardingTaskGroup { group in
             var lastFetch: PendingAnswer<Void>?
             for await request in incoming {
+                guard admission.isAdmitted, admission.isCurrent() else {
+                    await admit(request, &admission)
+                    continue
+                }
                 guard let (asked, context) = read(request) else { continue }
                 let answer = { @Sendable [self] (answer: Answer) in
                     reply(request, answer, context.version, context.header.correlationID)
@@ -145,6 +157,23 @@ final class Session: Sendable {
         }
     }
 
+    /// Answers what comes before the connection is admitted.
+    private func admit(_ request: Request, _ admission: inout Admission) async {
+        if admission.takesBareToken {
+            let answer = await admission.answer(bare: [UInt8](copying: request.frame.bytes))
+            if admission.isAdmitted { onLoop { $0.admitted() } }
+            return reply(request, answer, 0, 0)
+        }
+        guard let (asked, context) = read(request) else { return }
+        let answer =
+            if let answer = await admission.answer(asked, version: context.version) { answer } else {
+                await broker.answer(asked, context)
+            }
+        if admission.isAdmitted { onLoop { $0.admitted() } }
+        if case .close = answer { noteClosed(.refused, "\(asked.api.name) of a client that is not admitted") }
+        reply(request, answer, context.version, context.header.correlationID)
+    }
+
     /// The request in a frame; nil when it has been dealt with.
     private func read(_ request: Request) -> (KafkaRequest, RequestContext)? {
         let received: ReceivedRequest
@@ -156,7 +185,7 @@ final class Session: Sendable {
             return nil
         }
         let header = received.header
-        guard let asked = received.request, Broker.serves(asked.api) else {
+        guard let asked = received.request else {
             if header.apiKey == ApiKey.apiVersions.rawValue {
                 reply(
                     request, .response(.apiVersions(Broker.unsupportedApiVersions)), 0, header.correlationID)
@@ -187,6 +216,10 @@ final class Session: Sendable {
         var written: (@Sendable () -> Void)?
         switch answer {
         case .close: outcome = .close
+        case .token(let bytes): outcome = .frame(OutgoingFrame(bare: bytes))
+        case .refusal(let response):
+            let frame = try? response.frame(version: version, correlationID: correlationID)
+            outcome = frame.map { .last(OutgoingFrame($0, records: [], written: nil)) } ?? .close
         case .nothing(let nanoseconds):
             throttle = nanoseconds
             outcome = .nothing

@@ -27,17 +27,7 @@ extension Broker {
     }
 
     /// What is served.
-    static let advertised = ApiVersionsResponse.ApiVersion.advertised.filter { entry in
-        ApiKey(rawValue: entry.apiKey).map(serves) ?? false
-    }
-
-    /// Whether requests of that kind are answered.
-    static func serves(_ api: ApiKey) -> Bool {
-        switch api {
-        case .saslHandshake, .saslAuthenticate: false
-        default: true
-        }
-    }
+    static let advertised = ApiVersionsResponse.ApiVersion.advertised
 
     /// Kafka's rule: letters and digits, and dots and dashes between them.
     private static func isSoftwareName(_ name: String) -> Bool {

@@ -71,10 +71,11 @@ final class Broker: Sendable {
             .response(.incrementalAlterConfigs(await incrementalAlterConfigs(request)))
         case .describeCluster(let request): .response(.describeCluster(describeCluster(request, context)))
         case .describeLogDirs(let request): .response(.describeLogDirs(describeLogDirs(request)))
+        // Where clients authenticate, those requests come before this: see Admission.
+        case .saslHandshake: .response(.saslHandshake(.with { $0.errorCode = .illegalSaslState }))
+        case .saslAuthenticate: .response(.saslAuthenticate(.with { $0.errorCode = .illegalSaslState }))
         case .produce, .fetch, .joinGroup, .syncGroup: .close
         case .initProducerId(let request): .response(.initProducerId(await initProducerId(request)))
-        // Not advertised.
-        case .saslHandshake, .saslAuthenticate: .close
         }
     }
 }

@@ -11,6 +11,10 @@ struct BrokerMetrics: Sendable {
     private let throttled = Counter(label: "sluice_server_throttled_total")
     private let connections = Gauge(label: "sluice_server_connections")
     private let accepted = Counter(label: "sluice_server_accepted_connections_total")
+    private let admitted = Counter(
+        label: "sluice_server_authentications_total", dimensions: [("result", "admitted")])
+    private let turnedAway = Counter(
+        label: "sluice_server_authentications_total", dimensions: [("result", "refused")])
     private let requests: [ApiKey: Counter]
     private let closed: [CloseReason: Counter]
 
@@ -37,6 +41,8 @@ struct BrokerMetrics: Sendable {
     func connected(_ count: Int) { connections.record(count) }
     /// A connection has come.
     func accept() { accepted.increment() }
+    /// A client has said who he is, and it was found to be so, or not.
+    func authenticate(_ isAdmitted: Bool) { (isAdmitted ? admitted : turnedAway).increment() }
     /// A request is there.
     func request(_ api: ApiKey) { requests[api]?.increment() }
     /// The server has ended a connection.

@@ -33,6 +33,10 @@ enum Answer: Sendable {
         written: (@Sendable () -> Void)? = nil)
     /// The client waits for nothing; it may have to be kept waiting all the same.
     case nothing(throttleNanoseconds: Int64 = 0)
+    /// A response behind which the connection ends.
+    case refusal(KafkaResponse)
+    /// Bytes behind their size, without a header: SASL as in Kafka 0.10.
+    case token([UInt8])
     /// There is nothing to say: the connection ends.
     case close
 }

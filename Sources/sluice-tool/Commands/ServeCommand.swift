@@ -14,6 +14,10 @@ struct ServeCommand: AsyncParsableCommand {
         discussion: """
             Makes the store when there is none. Listens on this machine alone unless told otherwise. \
             Ctrl-C or SIGTERM ends it: what is under way is answered, and the store is closed.
+
+            With --tls-cert and --tls-key it speaks TLS and nothing else. With --sasl clients must say who \
+            they are, with a name and a password of `sluice user create`: by SCRAM-SHA-256 or SCRAM-SHA-512, \
+            and under TLS by PLAIN too. On an address that others reach, use both.
             """)
 
     @Option(help: ArgumentHelp("Where to listen.", valueName: "host:port"))
@@ -24,6 +28,19 @@ struct ServeCommand: AsyncParsableCommand {
             "Where clients are told to find the server; else where each has come to.", valueName: "host:port")
     )
     var advertise: HostAndPort?
+
+    @Option(
+        help: ArgumentHelp(
+            "Speak TLS with this certificate, in PEM; those of its authorities behind it.", valueName: "file")
+    )
+    var tlsCert: String?
+
+    @Option(
+        help: ArgumentHelp("The certificate's key, in PEM, without a passphrase.", valueName: "file"))
+    var tlsKey: String?
+
+    @Flag(help: "Let in only users of `sluice user create`: SCRAM-SHA-256, SCRAM-SHA-512; PLAIN under TLS.")
+    var sasl = false
 
     @Flag(help: "Make topics that clients ask for and that do not exist.")
     var autoCreate = false
@@ -55,12 +72,13 @@ struct ServeCommand: AsyncParsableCommand {
         logger.logLevel = logLevel.level
         var configuration = budget.configuration
         configuration.logger = logger
+        let tls = try readTLS()
         let numbers = PrometheusMetrics()
         if metrics != nil { MetricsSystem.bootstrap(numbers) }
         let exporter = metrics.map { MetricsServer(numbers, at: .init(host: $0.host, port: $0.port)) }
         try await store.withStore(configuration, mayMake: true) { [logger] store in
             let exporting = Task { await export(exporter, logger) }
-            let result = await serve(store, logger)
+            let result = await serve(store, tls, logger)
             exporter?.shutdown()
             await exporting.value
             try result.get()
@@ -68,13 +86,20 @@ struct ServeCommand: AsyncParsableCommand {
     }
 
     /// Serves until the command is interrupted.
-    private func serve(_ store: StreamStore, _ logger: Logger) async -> Result<Void, any Error> {
+    private func serve(
+        _ store: StreamStore, _ tls: KafkaServerTLS?, _ logger: Logger
+    ) async -> Result<Void, any Error> {
+        if sasl, (try? await store.admin.users().isEmpty) == true {
+            logger.warning("there are no users yet: nobody is let in until `sluice user create` makes one")
+        }
         let server = KafkaServer(
             store: store,
             configuration: .init {
                 $0.host = listen.host
                 $0.port = listen.port
                 $0.advertised = advertise.map { .init(host: $0.host, port: $0.port) }
+                $0.tls = tls
+                $0.sasl = sasl
                 $0.autoCreateTopics = autoCreate
                 $0.partitions = partitions
                 $0.defaultQuota = ClientQuota(
@@ -93,6 +118,19 @@ struct ServeCommand: AsyncParsableCommand {
 
     func validate() throws {
         guard partitions >= 1 else { throw ValidationError("--partitions is 1 or more.") }
+        guard (tlsCert == nil) == (tlsKey == nil) else {
+            throw ValidationError("TLS takes both, --tls-cert and --tls-key.")
+        }
+    }
+
+    /// What is wrong with it is said before the store is opened or made.
+    private func readTLS() throws -> KafkaServerTLS? {
+        guard let tlsCert, let tlsKey else { return nil }
+        do throws(KafkaServerTLS.Problem) {
+            return try KafkaServerTLS(certificateFile: tlsCert, keyFile: tlsKey)
+        } catch {
+            throw ToolError.failed(error.description)
+        }
     }
 }
 

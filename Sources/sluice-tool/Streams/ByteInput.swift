@@ -65,6 +65,9 @@ struct ByteInput: ~Copyable {
         return received > 0
     }
 
+    /// Drops the first `count` bytes.
+    mutating func drop(_ count: Int) throws(ToolError) { try makeRoom(dropping: count) }
+
     private mutating func makeRoom(dropping count: Int) throws(ToolError) {
         let rest = buffer.count - count
         if count > 0 {

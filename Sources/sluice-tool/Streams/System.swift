@@ -27,6 +27,21 @@ enum System {
         }
     }
 
+    /// Lets nobody see what is typed at a terminal. Returns how it was.
+    static func hideTyping(_ descriptor: Int32) -> termios? {
+        var before = termios()
+        guard tcgetattr(descriptor, &before) == 0 else { return nil }
+        var hidden = before
+        hidden.c_lflag &= ~tcflag_t(ECHO)
+        return tcsetattr(descriptor, TCSAFLUSH, &hidden) == 0 ? before : nil
+    }
+
+    /// Makes a terminal as it was.
+    static func showTyping(_ descriptor: Int32, _ before: termios?) {
+        guard var before else { return }
+        tcsetattr(descriptor, TCSAFLUSH, &before)
+    }
+
     /// Nanoseconds of a clock that never goes back; its zero means nothing.
     static var monotonicNanoseconds: Int64 {
         var time = timespec()
