@@ -79,7 +79,8 @@ struct IdempotentProduceTests {
             try await store.admin.createTopic("t")
             try await WireClient.connected(to: address) { client in
                 for number in 0..<6 as Range<Int32> {
-                    #expect(try await send(client, batch(2, 2 * number)).baseOffset == Int64(2 * number))
+                    let first = try await send(client, batch(2, 2 * number))
+                    #expect(first.baseOffset == Int64(2 * number))
                 }
             }
             try await WireClient.connected(to: address) { client in
@@ -101,7 +102,8 @@ struct IdempotentProduceTests {
         try await withServer { store, address in
             try await store.admin.createTopic("t")
             try await WireClient.connected(to: address) { client in
-                #expect(try await send(client, batch(1, 0)).baseOffset == 0)
+                let first = try await send(client, batch(1, 0))
+                #expect(first.baseOffset == 0)
                 #expect(try await send(client, batch(1, 2)).errorCode == .outOfOrderSequenceNumber)
                 #expect(try await send(client, batch(1, 1)).baseOffset == 1)
                 #expect(try await send(client, batch(1, 5)).errorCode == .outOfOrderSequenceNumber)
