@@ -42,8 +42,8 @@ public enum LogError: Error, Hashable, Sendable {
 }
 
 extension LogError {
-    /// Whether a batch was refused for what its producer has appended: one that is sent behind it is judged by
-    /// its own sequence, whatever became of this one.
+    /// Whether a batch was refused for what its producer has appended: one that is sent behind it is judged
+    /// by its own sequence, whatever became of this one.
     package var isAboutSequence: Bool {
         switch self {
         case .outOfOrderSequence, .invalidProducerEpoch: true

@@ -200,7 +200,7 @@ extension VolumeSimulation {
         let wasFailed = isFailed
         try closeAndOpen()
         if isLostToReads { return }
-        // A store that had stopped could not be drained before; and what was left to producers is there since.
+        // A store that had stopped could not be drained before; what was left to producers is there since.
         if wasFailed || !producers.isEmpty { try drainStore() }
         // A removal that the close has cut short goes on.
         try quiesce()

@@ -187,6 +187,8 @@ import Testing
             #expect(try files.write(file, at: 2, [ByteSlice(ByteBuffer([3]))]) == 1)
             #expect(try files.bytes(of: file) == [1, 2, 3])
             files.close(file)
+            // The system gives the number to the next file that any thread opens.
+            guard backend == .simulated else { return }
             #expect(try ioFailure { _ = try files.size(file) }.errno == EBADF)
         }
     }

@@ -1,7 +1,7 @@
 // Every short history of a store. SLUICE_HISTORY runs one: what a violation prints.
 //
-// SLUICE_HISTORY_LENGTH says how many operations a history has at most. Without it: optimised every second pair
-// of operations, each once first and once second to half of the others; in debug single ones.
+// SLUICE_HISTORY_LENGTH says how many operations a history has at most. Without it: optimised every second
+// pair of operations, each once first and once second to half of the others; in debug single ones.
 
 import Foundation
 import SluiceTesting
