@@ -164,7 +164,8 @@ extension VolumeSimulation {
             let id = add(submission)
             ids.append(id)
             var expecting: Int64?
-            if random.chance(0.3) {
+            // A step of a history does what its name says.
+            if random.chance(0.3), history == nil {
                 expecting = partitions[partition].knownEnd + Int64(random.pick([0, 0, 1]))
             }
             var batch = batch(id, padding: random.pick([0, 50, 400]))
