@@ -27,7 +27,9 @@ def delivered(error, _):
 
 def create():
     from confluent_kafka.admin import AdminClient, NewTopic
-    AdminClient({"bootstrap.servers": broker}).create_topics([NewTopic(TOPIC, PARTITIONS, 1)])[TOPIC].result(10)
+    # Kept until the answer is there.
+    admin = AdminClient({"bootstrap.servers": broker})
+    admin.create_topics([NewTopic(TOPIC, PARTITIONS, 1)])[TOPIC].result(10)
 
 
 def produce():
