@@ -1,24 +1,34 @@
 // Base64 by RFC 4648, section 4: with padding, and no other character.
 
+import SluiceLog
+
 package enum Base64 {
     private static let digits = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
 
     /// The bytes as text.
     package static func encode(_ bytes: [UInt8]) -> [UInt8] {
         var text: [UInt8] = []
-        text.reserveCapacity((bytes.count + 2) / 3 * 4)
-        for start in stride(from: 0, to: bytes.count, by: 3) {
-            let group = bytes[start..<min(start + 3, bytes.count)]
-            var bits: UInt32 = 0
-            for index in 0..<3 { bits = bits << 8 | UInt32(group.dropFirst(index).first ?? 0) }
-            for digit in 0..<4 {
-                let isPadding = digit > group.count
-                text.append(
-                    isPadding ? UInt8(ascii: "=") : digits[Int(bits >> (18 - 6 * UInt32(digit))) & 63])
-            }
-        }
+        text.reserveCapacity(count(of: bytes.count))
+        encode(bytes.span.bytes) { text.append($0) }
         return text
     }
+
+    /// Gives each character of the text to `put`.
+    package static func encode(_ bytes: RawSpan, _ put: (UInt8) -> Void) {
+        for start in stride(from: 0, to: bytes.byteCount, by: 3) {
+            let left = min(3, bytes.byteCount - start)
+            var bits: UInt32 = 0
+            for index in 0..<3 {
+                bits = bits << 8 | (index < left ? UInt32(bytes.bigEndian(UInt8.self, at: start + index)) : 0)
+            }
+            for digit in 0..<4 {
+                put(digit > left ? UInt8(ascii: "=") : digits[Int(bits >> (18 - 6 * UInt32(digit))) & 63])
+            }
+        }
+    }
+
+    /// Characters of the text for so many bytes.
+    package static func count(of bytes: Int) -> Int { (bytes + 2) / 3 * 4 }
 
     /// The bytes that the text stands for; nil when it is no base64. Bits that nothing stands for are zero.
     package static func decode(_ text: some Collection<UInt8>) -> [UInt8]? {

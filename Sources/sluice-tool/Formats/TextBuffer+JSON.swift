@@ -1,6 +1,7 @@
 // JSON strings, by RFC 8259, and base64, by RFC 4648.
 
 #if Tool
+import SluiceCore
 import SluiceLog
 
 extension TextBuffer {
@@ -86,30 +87,8 @@ extension TextBuffer {
 
     /// Adds the bytes in base64, with padding.
     mutating func append(base64 bytes: RawSpan) {
-        reserve((bytes.byteCount + 2) / 3 * 4)
-        var index = 0
-        while index < bytes.byteCount {
-            let left = min(3, bytes.byteCount - index)
-            var group: UInt32 = 0
-            for place in 0..<3 {
-                group = group << 8 | (place < left ? UInt32(bytes.byte(at: index + place)) : 0)
-            }
-            for place in 0..<4 {
-                let digit = UInt8(truncatingIfNeeded: group >> UInt32(18 - 6 * place)) & 0x3F
-                put(place <= left ? Self.base64Digit(digit) : UInt8(ascii: "="))
-            }
-            index += left
-        }
-    }
-
-    private static func base64Digit(_ value: UInt8) -> UInt8 {
-        switch value {
-        case 0..<26: UInt8(ascii: "A") + value
-        case 26..<52: UInt8(ascii: "a") + (value - 26)
-        case 52..<62: UInt8(ascii: "0") + (value - 52)
-        case 62: UInt8(ascii: "+")
-        default: UInt8(ascii: "/")
-        }
+        reserve(Base64.count(of: bytes.byteCount))
+        Base64.encode(bytes) { put($0) }
     }
 }
 #endif
