@@ -82,6 +82,9 @@ package struct ManifestLog: Sendable {
         allocated = DiskLedger.blocks(position)
     }
 
+    /// What is not on record yet, in its order.
+    var pending: [Entry] { out + queue }
+
     mutating func add(_ record: ManifestRecord, _ effect: ManifestEffect = .nothing) {
         queue.append(Entry(record: record, effect: effect))
     }

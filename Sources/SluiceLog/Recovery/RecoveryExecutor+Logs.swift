@@ -27,6 +27,9 @@ extension RecoveryExecutor {
 
 extension PartitionPlan {
     var isDamaged: Bool { if case .damaged = condition { true } else { false } }
+
+    /// Whether nobody knows the end of its log: nothing of it is touched.
+    var isUnread: Bool { isUnsound && !isDamaged }
 }
 
 extension Volume {

@@ -115,8 +115,7 @@ struct RecoveryExecutor {
     private func mend(
         _ partition: inout PartitionPlan, _ room: inout Int64, isUnclean: Bool, now: Instant
     ) throws(IOError) {
-        if case .offline = partition.condition { return }
-        if case .stopped = partition.condition { return }
+        guard !partition.isUnread else { return }
         let start = partition.manifest.recovery.position
         let end = partition.active.size
         let isRewritten = isUnclean && end > start && !partition.isDamaged
@@ -248,9 +247,7 @@ struct RecoveryExecutor {
 
     private func beginManifest(_ plan: RecoveryPlan, now: Instant) throws(IOError) -> ManifestLog {
         var state = plan.loaded.state
-        for partition in plan.partitions {
-            if case .offline = partition.condition { continue }
-            if case .stopped = partition.condition { continue }
+        for partition in plan.partitions where !partition.isUnread {
             if partition.manifest.epoch > 0 {
                 state.apply(.leaderEpoch(partition.key, partition.manifest.epoch))
             }
@@ -276,7 +273,7 @@ struct RecoveryExecutor {
         let floor = isSound ? plan.lastJournalSequence : state.journalFloor
         // A partition that could not be read has not stepped over what power may have taken: the next opening
         // is not to take this boot for the one in which its records were promised.
-        let isRead = !plan.partitions.contains { $0.isUnsound && !$0.isDamaged }
+        let isRead = !plan.partitions.contains(where: \.isUnread)
         let bootID = isRead || plan.isSameBoot ? files.bootID : state.bootID
         state.apply(.opened(bootID: bootID, wallMilliseconds: wall, journalFloor: floor))
         let number = plan.loaded.number + 1

@@ -189,7 +189,7 @@ extension Volume {
     /// What was to be recorded is in line again.
     private mutating func takeBackRecords() {
         for (number, _, _) in manifest.pointsOut { manifest.pendingPoints.insert(number) }
-        manifest.queue = manifest.out + manifest.queue
+        manifest.queue = manifest.pending
         manifest.out = []
         manifest.pointsOut = []
     }

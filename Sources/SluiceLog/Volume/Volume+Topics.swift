@@ -36,7 +36,7 @@ extension Volume {
     private func checkRoom(forPartitions more: Int) throws(LogError) {
         guard more > 0 else { return }
         var count = numbers.count + more
-        for entry in manifest.queue + manifest.out {
+        for entry in manifest.pending {
             switch entry.record {
             case .topicCreated(let topic): count += Int(topic.partitions)
             case .partitionsAdded(let id, let total):

@@ -41,13 +41,13 @@ extension Volume {
 
     /// Whether there is such a user once all that is in line has been recorded.
     private func willHaveUser(_ name: String) -> Bool {
-        for entry in (manifest.out + manifest.queue).reversed() {
+        for entry in manifest.pending.reversed() {
             if case .user(let user) = entry.record, user.name == name { return !user.credentials.isEmpty }
         }
         return manifest.state.users[name] != nil
     }
 
     private var pendingUsers: Int {
-        (manifest.out + manifest.queue).count { if case .user = $0.record { true } else { false } }
+        manifest.pending.count { if case .user = $0.record { true } else { false } }
     }
 }
