@@ -192,7 +192,7 @@ async def main():
 
     for name in CODECS:
         await checks.check_async(f"produce and consume, {name}, acks 0, 1 and all", codec(name))
-    await checks.check_async("idempotent producer: answers are lost, each record once and in order", idempotence)
+    await checks.check_async("idempotent producer: each record once and in order", idempotence)
     await checks.check_async("seek by time", timed_seek)
     await checks.check_async("group: members come and go, each record once", group)
     await checks.check_async("commit, and go on there", commit)

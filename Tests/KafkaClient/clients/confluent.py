@@ -195,7 +195,7 @@ def transactions():
 
 for name in CODECS:
     checks.check(f"produce and consume, {name}, acks 0, 1 and all", codec(name))
-checks.check("idempotent producer: answers are lost, each record once and in order", idempotence)
+checks.check("idempotent producer: each record once and in order", idempotence)
 checks.check("seek by time", timed_seek)
 checks.check("group: members come and go, each record once", group)
 checks.check("commit, and go on there", commit)

@@ -64,7 +64,7 @@ def listing():
 
 for name in CODECS:
     checks.check(f"produce and consume, {name}, acks 0, 1 and all", codec(name))
-checks.check("idempotent producer: answers are lost, each record once and in order", idempotence)
+checks.check("idempotent producer: each record once and in order", idempotence)
 checks.check("seek by time", timed_seek)
 checks.check("commit, and go on there", group)
 checks.check("admin: cluster", listing)
