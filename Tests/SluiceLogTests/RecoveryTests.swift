@@ -173,14 +173,46 @@ import Testing
                 #expect(throws: LogError.self) { try store.open(strict: true) }
             }
         }
-        // Given up up to the end of the damage, the partition is written again.
-        let number = try store.number("t")
-        _ = try store.request { try $0.deleteRecords(number, before: 2, request: $1) }
-        #expect(try store.append(["d"], to: "t", acks: .durable)?.offset == 3)
+    }
+
+    @Test(arguments: [false, true])
+    func `a partition whose damage is given up is written again and uses no offset twice`(losesPower: Bool)
+        throws
+    {
+        let store = try store(["a", "b", "c"], isDurable: false)
+        let log = store.log("t")
+        try sync(log, store)
+        let second = try positions(log, store)[1]
+        // Seen, and taken by the power.
+        try store.append(["d"], to: "t", acks: .written)
         store.die()
+        store.files.flipBit(log, byte: second + 65, bit: 0)
+        try store.open()
+        if losesPower {
+            store.losePower()
+            try store.open()
+        }
+        #expect(hasCorrupt(try store.report))
+        let number = try store.number("t")
+        let end = try store.opened!.volume.offsets(number).upperBound
+        #expect(end == (losesPower ? 3 : 4))
+        _ = try store.request { try $0.deleteRecords(number, before: end, request: $1) }
+        if losesPower {
+            // What was promised is stepped over by the next opening.
+            #expect(throws: LogError.self) { try store.append(["e"], to: "t") }
+            try store.close()
+            try store.open()
+            #expect(
+                try store.report.findings.contains {
+                    if case .offsetsSkipped(_, _, from: 3, _) = $0 { true } else { false }
+                })
+        }
+        let next = try #require(try store.append(["e"], to: "t", acks: .durable)?.offset)
+        #expect(losesPower ? next >= 4 : next == 4)
+        try store.close()
         try store.open()
         #expect(try store.report.findings.filter(\.isDamage) == [])
-        #expect(try store.append(["e"], to: "t", acks: .durable)?.offset == 4)
+        #expect(try store.append(["f"], to: "t", acks: .durable)?.offset == next + 1)
     }
 
     @Test func `damage below the durable end is corrupt after a reboot too`() throws {

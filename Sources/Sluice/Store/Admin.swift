@@ -152,7 +152,9 @@ public struct Admin: Sendable {
 
     /// Deletes the records before an offset. Returns the new log start offset.
     ///
-    /// Past a damaged stretch it lets the partition take appends again.
+    /// Past a damaged stretch it lets the partition take appends again; on a `written` topic that was
+    /// damaged when the power was lost, with the next opening of the store, which steps over the offsets that
+    /// were promised.
     /// - Throws: `offsetOutOfRange`, `unknownTopic`, `unknownPartition`, `closed`.
     @discardableResult
     public nonisolated(nonsending) func deleteRecords(

@@ -157,9 +157,15 @@ struct RecoveryPlanner {
     /// On a topic that is `written`, or was, offsets that were promised may have been seen before power was
     /// lost, or a sync failed.
     private func planSkip(_ partition: inout PartitionPlan, _ plan: RecoveryPlan) {
-        guard plan.isUnclean, !plan.isSameBoot || partition.cut != nil, case .online = partition.condition,
-            partition.manifest.recovery.ceiling > partition.active.endOffset
-        else { return }
+        // Of one that was damaged nobody knows in which boot its records were lost.
+        let wasDamaged = partition.manifest.damagedBelow > partition.manifest.recovery.position
+        let mayLack = plan.isUnclean && (!plan.isSameBoot || partition.cut != nil) || wasDamaged
+        guard mayLack, partition.manifest.recovery.ceiling > partition.active.endOffset else { return }
+        if case .damaged(var range) = partition.condition {
+            range.endsWithOpening = true
+            partition.condition = .damaged(range)
+        }
+        guard case .online = partition.condition else { return }
         partition.skipTo = partition.manifest.recovery.ceiling
         partition.findings.append(
             .offsetsSkipped(

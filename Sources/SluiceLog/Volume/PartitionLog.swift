@@ -71,6 +71,9 @@ package struct DamagedRange: Hashable, Sendable {
     /// The first offset behind it.
     package var endOffset: Int64
     package var reason: String
+    /// Offsets that were promised may be lost: when its records are given up, the next opening steps over
+    /// them, and no append is taken before.
+    package var endsWithOpening = false
 }
 
 /// Somebody who waits for a compaction.

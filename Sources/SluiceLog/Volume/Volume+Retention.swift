@@ -40,7 +40,7 @@ extension Volume {
     /// log start.
     ///
     /// Throws `offsetOutOfRange`, `unknownPartition`, `closed`, `stopped`. Past a damaged range it makes the
-    /// partition writable again.
+    /// partition writable again, at once or with the next opening (`DamagedRange.endsWithOpening`).
     package mutating func deleteRecords(_ number: Int, before offset: Int64, request: UInt64) throws(LogError)
     {
         guard closing == .open else { throw .closed }
@@ -92,11 +92,22 @@ extension Volume {
                     : .segmentsRemoved(
                         topic: before.topic, partition: partition, count: gone.count, bytes: bytes))
         }
-        if case .damaged(let range) = before.condition, state.logStart >= range.endOffset {
-            partitions[number]?.condition = .online
+        if case .damaged(var range) = before.condition, state.logStart >= range.endOffset {
+            if range.endsWithOpening {
+                range.reason =
+                    "its records are given up; offsets that were promised before the power was lost are "
+                    + "stepped over by the next opening: open the store again"
+                partitions[number]?.condition = .damaged(range)
+            } else {
+                partitions[number]?.condition = .online
+            }
         }
         // Nothing of the active segment is left to be read.
-        if state.logStart >= before.active.endOffset, before.active.size > 0 { startRoll(number) }
+        if state.logStart >= before.active.endOffset, before.active.size > 0,
+            partitions[number]?.refusal == nil
+        {
+            startRoll(number)
+        }
         if let request { completions.requests.append((request, .success(state.logStart))) }
     }
 }
