@@ -222,7 +222,10 @@ import Testing
         #expect(store.files.contents(path) == bytes)
         let reports = store.events.count { if case .recordsUnreadable = $0 { true } else { false } }
         #expect(reports > 0)
+        // As of the scrub: the next opening and a plain verification know it.
         let number = try store.number("t")
+        let key = try #require(store.opened?.volume.partitions[number]?.key)
+        #expect(store.opened?.volume.manifest.state.partitions[key]?.damage[damaged.baseOffset] != nil)
         #expect(store.opened?.volume.partitions[number]?.cleaning.damagedEnd == damaged.endOffset)
         // The tombstones are there still, though their time is over.
         let sealed = try store.sealed("t")

@@ -151,6 +151,7 @@ struct Cleaner: ~Copyable {
         let segment = plan.sources[source]
         let start = position
         var reason: String?
+        var isLasting = true
         do throws(IOError) {
             var scanner = try TailScanner(
                 path: segment.paths.log, files: files, windowBytes: Self.windowBytes)
@@ -173,10 +174,11 @@ struct Cleaner: ~Copyable {
             }
         } catch {
             reason = "reading failed with error \(error.errno)"
+            isLasting = false
         }
         let read = Int(position - start)
         if let reason {
-            passOver(segment, reason)
+            passOver(segment, SegmentDamage(position: position, reason: reason), isLasting)
         } else if position >= segment.sealed.size {
             _ = nextSource()
         }
@@ -184,12 +186,14 @@ struct Cleaner: ~Copyable {
     }
 
     /// A segment that cannot be read as a whole stays as it is.
-    private mutating func passOver(_ segment: CompactionPlan.Source, _ reason: String) {
+    private mutating func passOver(
+        _ segment: CompactionPlan.Source, _ damage: SegmentDamage, _ isLasting: Bool
+    ) {
         if damaged.insert(segment.sealed.baseOffset).inserted {
             news.append(
                 CompactionDamage(
-                    segment: segment.sealed.baseOffset, file: segment.paths.log, position: position,
-                    reason: reason))
+                    segment: segment.sealed.baseOffset, file: segment.paths.log, damage: damage,
+                    isLasting: isLasting))
         }
         damagedEnd = max(damagedEnd, segment.sealed.endOffset)
         _ = nextSource()

@@ -47,8 +47,9 @@ struct CompactionPlan: Sendable {
 struct CompactionDamage: Sendable {
     var segment: Int64
     var file: String
-    var position: Int64
-    var reason: String
+    var damage: SegmentDamage
+    /// False: reading failed; another time it may not.
+    var isLasting: Bool
 }
 
 /// What came of a slice.

@@ -150,12 +150,15 @@ extension Volume {
         if rate > 0 {
             compactAt = now.monotonicNanoseconds + Int64(result.bytes) * 1_000_000 / max(rate / 1000, 1)
         }
-        for damage in result.damage {
+        for found in result.damage {
             // One that retention has taken meanwhile is not damaged.
-            guard partitions[number]?.sealed.contains(where: { $0.baseOffset == damage.segment }) == true
+            guard let partition = partitions[number],
+                let sealed = partition.sealed.first(where: { $0.baseOffset == found.segment })
             else { continue }
-            completions.events.append(
-                .recordsUnreadable(file: damage.file, position: damage.position, reason: damage.reason))
+            let isThatFile = !partition.isRenaming && partition.paths(of: sealed).log == found.file
+            noteDamage(
+                found.damage, isLasting: found.isLasting && isThatFile, in: partition, of: found.segment,
+                file: found.file)
         }
         switch result.step {
         case .more: break

@@ -140,7 +140,7 @@ extension Volume {
         scrub.check = nil
         let base = job.check.sealed.baseOffset
         partitions[job.partition]?.checked.insert(base)
-        note(damage, isLasting: isLasting, in: partition, of: base, file: job.path)
+        noteDamage(damage, isLasting: isLasting, in: partition, of: base, file: job.path)
         guard !under.isAsked else { return }
         scrub.pass?.segments += 1
         scrub.pass?.bytes += job.check.sealed.size
@@ -152,7 +152,7 @@ extension Volume {
     }
 
     /// Tells and records damage; takes back what was recorded of a segment that is sound after all.
-    private mutating func note(
+    mutating func noteDamage(
         _ damage: SegmentDamage?, isLasting: Bool, in partition: PartitionLog, of base: Int64, file: String
     ) {
         if let damage {
