@@ -39,6 +39,8 @@ public final class KafkaServer: Service {
         var waiting: [PendingAnswer<Address?>] = []
         var listener: (any Channel)?
         var isEnding = false
+        /// What is shown to those who connect.
+        var tls: KafkaServerTLS?
     }
 
     /// A place that a server listens at.
@@ -70,6 +72,7 @@ public final class KafkaServer: Service {
                 logger: configuration.logger)
         }
         self.connection = connection
+        state.withLock { $0.tls = configuration.tls }
     }
 
     /// Where it listens, once it does: of use with port 0. nil when it has ended before.
@@ -155,6 +158,8 @@ public final class KafkaServer: Service {
                 "store": "\(broker.served.store.path)",
             ])
         if isEnding { listener.channel.close(promise: nil) }
+        let renewing = Task { await renewTLS() }
+        defer { renewing.cancel() }
         try await listener.executeThenClose { inbound in
             await withDiscardingTaskGroup { group in
                 do {
@@ -196,13 +201,36 @@ public final class KafkaServer: Service {
         broker.metrics.connected(count)
         broker.metrics.accept()
         let pipeline = channel.pipeline.syncOperations
-        if let tls = configuration.tls {
+        if let tls = state.withLock({ $0.tls }) {
             try pipeline.addHandler(NIOSSLServerHandler(context: tls.context))
             try pipeline.addHandler(
                 HandshakeDeadline(session, nanoseconds: configuration.handshakeTimeout.nanoseconds))
         }
         try pipeline.addHandler(ConnectionHandler(session, connection, requests))
         return session
+    }
+
+    /// Reads the certificate again now and then, until it is cancelled. Files that cannot be used change
+    /// nothing.
+    private func renewTLS() async {
+        var lastProblem: KafkaServerTLS.Problem?
+        while let tls = state.withLock({ $0.tls }) {
+            guard (try? await Task.sleep(for: configuration.tlsRenewal)) != nil else { return }
+            do throws(KafkaServerTLS.Problem) {
+                let renewed = try tls.renewed()
+                lastProblem = nil
+                guard let renewed else { continue }
+                state.withLock { $0.tls = renewed }
+                broker.logger.notice("a new certificate is shown from now on")
+            } catch {
+                if error != lastProblem {
+                    broker.logger.error(
+                        "the certificate cannot be read again; the one before is shown",
+                        metadata: ["error": "\(error)"])
+                }
+                lastProblem = error
+            }
+        }
     }
 
     private func forget(_ session: Session) {

@@ -15,6 +15,8 @@ public struct KafkaServerConfiguration: Sendable {
     /// What the server shows to be believed; nil: connections are not encrypted.
     /// Kafka: ssl.keystore.certificate.chain and ssl.keystore.key.
     public var tls: KafkaServerTLS?
+    /// How often the files of `tls` are read again.
+    var tlsRenewal = Duration.seconds(60)
     /// Whether clients must say who they are: SCRAM-SHA-256 and SCRAM-SHA-512, and PLAIN with `tls`, for the
     /// users that `Admin.createUser` has made. Kafka: sasl.enabled.mechanisms.
     public var sasl = false

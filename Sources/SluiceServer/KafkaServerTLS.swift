@@ -6,9 +6,13 @@ import SluiceLog
 
 /// A certificate and its key: with one, a server speaks TLS (1.2 and later), and nothing else.
 ///
-/// They are read once. A server that is to show a new certificate is started again.
+/// A server reads the files again once a minute, and shows a new certificate to those who connect from then
+/// on.
 public struct KafkaServerTLS: Sendable {
     let context: NIOSSLContext
+    private let certificateFile: String
+    private let keyFile: String
+    private let certificates: [NIOSSLCertificate]
 
     /// Reads the certificate, with those of the authorities behind it if there are any, and the key from
     /// files in PEM. Blocks for as long as that takes.
@@ -30,6 +34,15 @@ public struct KafkaServerTLS: Sendable {
             throw .mismatch(certificateFile: certificateFile, keyFile: keyFile)
         }
         self.context = context
+        self.certificateFile = certificateFile
+        self.keyFile = keyFile
+        self.certificates = certificates
+    }
+
+    /// What the files have now; nil when it is the same certificate.
+    func renewed() throws(Problem) -> Self? {
+        let read = try Self(certificateFile: certificateFile, keyFile: keyFile)
+        return read.certificates == certificates ? nil : read
     }
 
     private static func check(_ file: String) throws(Problem) {

@@ -1,6 +1,7 @@
 // Connections that are encrypted, those that should be and are not, and files that do not fit.
 
 #if Server
+import Foundation
 import KafkaWire
 import NIOSSL
 import Sluice
@@ -84,6 +85,41 @@ import Testing
                     }) ?? false
             }
             #expect(hasStayed)
+        }
+    }
+
+    @Test func `a certificate that is replaced is shown to those who connect from then on`() async throws {
+        let folder = NSTemporaryDirectory() + "/sluice-renewed-\(UUID().uuidString)"
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        func put(_ certificate: String, _ key: String) throws {
+            try certificate.write(toFile: folder + "/certificate", atomically: true, encoding: .utf8)
+            try key.write(toFile: folder + "/key", atomically: true, encoding: .utf8)
+        }
+        try put(TestTLS.certificate, TestTLS.key)
+        let tls = try KafkaServerTLS(certificateFile: folder + "/certificate", keyFile: folder + "/key")
+        try await withServer({
+            $0.tls = tls
+            $0.tlsRenewal = .milliseconds(10)
+            $0.handshakeTimeout = .seconds(300)
+        }) { _, address in
+            let first = try TestTLS.clientContext()
+            let second = try TestTLS.clientContext(TestTLS.otherCertificate)
+            func isBelieved(_ context: NIOSSLContext) async -> Bool {
+                (try? await WireClient.connected(to: address, tls: context) { try await isServed($0) })
+                    ?? false
+            }
+            try await WireClient.connected(to: address, tls: first) { old in
+                // Half of a change is no change.
+                try put(TestTLS.otherCertificate, TestTLS.key)
+                #expect(throws: KafkaServerTLS.Problem.self) { try tls.renewed() }
+                for _ in 0..<20 { #expect(await isBelieved(first)) }
+                try put(TestTLS.otherCertificate, TestTLS.otherKey)
+                while await !isBelieved(second) {}
+                #expect(await !isBelieved(first))
+                let isOldServed = try await isServed(old)
+                #expect(isOldServed)
+            }
         }
     }
 

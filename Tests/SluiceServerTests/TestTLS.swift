@@ -26,7 +26,20 @@ enum TestTLS {
         LuZwVDMUMobtT21+0CC0nSggiZbshQnWnboDsTBosDHKUfctcM8ut5Ns
         -----END PRIVATE KEY-----
         """
-    /// Of no certificate.
+    /// As the first, with `otherKey`.
+    static let otherCertificate = """
+        -----BEGIN CERTIFICATE-----
+        MIIBmzCCAUGgAwIBAgIUVoM1nP8EEViVn+NlhKTN7Ht1oXIwCgYIKoZIzj0EAwIw
+        FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyODA5MTgyOFoYDzIxMjYxMTA0
+        MDkxODI4WjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
+        PQMBBwNCAARMi3F7cbuNjvQVDH6kKjzkOIwhxp2DxEVjda95Ko1WowLjztrCwbfB
+        ifjGiPdPjzO+2hHWXFba4T5iafa6zj7Xo28wbTAdBgNVHQ4EFgQUmMFpMZXeTW8c
+        oDVSpI/XWZ/dtxIwHwYDVR0jBBgwFoAUmMFpMZXeTW8coDVSpI/XWZ/dtxIwDwYD
+        VR0TAQH/BAUwAwEB/zAaBgNVHREEEzARgglsb2NhbGhvc3SHBH8AAAEwCgYIKoZI
+        zj0EAwIDSAAwRQIgYAWvAykWVnRUgAifZQ0tb7JpL75ovD1trzJC01ol/0YCIQCP
+        oDam/mPiW3iVMrQSbBxiyyMkWHTwMUp1lSuRzHRn+g==
+        -----END CERTIFICATE-----
+        """
     static let otherKey = """
         -----BEGIN PRIVATE KEY-----
         MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg9TygGZB1QazLzvjC
@@ -53,8 +66,8 @@ enum TestTLS {
         return try body(path)
     }
 
-    /// A client that believes the certificate.
-    static func clientContext() throws -> NIOSSLContext {
+    /// A client that believes the certificate, and no other.
+    static func clientContext(_ certificate: String = certificate) throws -> NIOSSLContext {
         var configuration = TLSConfiguration.makeClientConfiguration()
         let trusted = try NIOSSLCertificate(bytes: Array(certificate.utf8), format: .pem)
         configuration.trustRoots = .certificates([trusted])

@@ -15,7 +15,8 @@ struct ServeCommand: AsyncParsableCommand {
             Makes the store when there is none. Listens on this machine alone unless told otherwise. \
             Ctrl-C or SIGTERM ends it: what is under way is answered, and the store is closed.
 
-            With --tls-cert and --tls-key it speaks TLS and nothing else. With --sasl clients must say who \
+            With --tls-cert and --tls-key it speaks TLS and nothing else; the files are read again once a \
+            minute, for those who connect from then on. With --sasl clients must say who \
             they are, with a name and a password of `sluice user create`: by SCRAM-SHA-256 or SCRAM-SHA-512, \
             and under TLS by PLAIN too. On an address that others reach, use both.
             """)
