@@ -1,0 +1,119 @@
+// What a client on the wire sees of a full store, of a quota, and of others that do not read their answers.
+
+#if Server
+import KafkaWire
+import Sluice
+import SluiceServer
+import Testing
+
+@Suite struct WirePressureTests {
+    /// 200 KB under one key.
+    private static func batch(_ number: Int) -> [UInt8] {
+        TestBatch.bytes(keys: ["\(number)"], value: String(repeating: "v", count: 200_000), codec: .none)
+    }
+
+    @Test
+    func `a full store refuses what is in flight behind a refusal and goes on in order when there is room`()
+        async throws
+    {
+        try await withServer(store: { $0.diskBytes = 32 << 20 }) { store, address in
+            try await store.admin.createTopic(
+                "t",
+                configuration: .init {
+                    $0.backPressure = .reject
+                    $0.segmentBytes = 1 << 20
+                })
+            let place = TopicPartition(topic: "t", partition: 0)
+            var (taken, refusals) = (0, 0)
+            var seen: [String] = []
+            try await WireClient.connected(to: address) { client in
+                while refusals < 3 {
+                    let first = taken
+                    for number in first..<(first + 5) {
+                        let bytes = Self.batch(number)
+                        try await client.send(.produce("t", bytes: bytes.count), version: 9, records: bytes)
+                    }
+                    var isRefused = false
+                    for number in first..<(first + 5) {
+                        let (_, response, _) = try await client.receive(.produce, version: 9)
+                        let produced = try #require(response.produced)
+                        if produced.errorCode == .none {
+                            #expect(!isRefused, "\(number) was taken behind one that was refused")
+                            #expect(produced.baseOffset == Int64(number))
+                            taken = number + 1
+                        } else {
+                            #expect(produced.errorCode == .kafkaStorageError)
+                            #expect(produced.errorMessage?.isEmpty == false)
+                            isRefused = true
+                        }
+                    }
+                    guard isRefused else { continue }
+                    refusals += 1
+                    #expect(taken > 20)
+                    // What is read may go.
+                    let end = try await store.admin.offsets(of: place).upperBound
+                    #expect(end == Offset(Int64(taken)))
+                    for try await batch in try await store.consumer(of: "t", until: .end) {
+                        for record in batch { seen.append(record.keyString ?? "") }
+                    }
+                    _ = try await store.admin.deleteRecords(before: end, of: place)
+                }
+            }
+            #expect(seen == (0..<taken).map(String.init))
+        }
+    }
+
+    @Test func `a client over its quota is told to wait and is made to`() async throws {
+        let bytes = TestBatch.bytes(
+            keys: ["k"], value: String(repeating: "v", count: 250_000), codec: .none)
+        try await withServer({ $0.quotas["test"] = .init(producerBytesPerSecond: 1_000_000) }) {
+            store, address in
+            try await store.admin.createTopic("t")
+            let clock = ContinuousClock()
+            let began = clock.now
+            var told: [Int32] = []
+            try await WireClient.connected(to: address) { client in
+                for _ in 0..<8 {
+                    let response = try await client.ask(
+                        .produce("t", bytes: bytes.count), version: 9, records: bytes)
+                    guard case .produce(let answer) = response else { return }
+                    #expect(response.produced?.errorCode == ErrorCode.none)
+                    told.append(answer.throttleTimeMs)
+                }
+            }
+            // A second's worth passes at once; the client here does not wait by itself.
+            #expect(told.first == 0)
+            #expect(told.contains { $0 > 0 })
+            #expect(told.allSatisfy { (0...1_000).contains($0) })
+            #expect(began.duration(to: clock.now) > .milliseconds(700))
+        }
+    }
+
+    @Test func `who does not read his answers is cut off and keeps nobody from theirs`() async throws {
+        let bytes = TestBatch.bytes(
+            keys: ["k"], value: String(repeating: "v", count: 900_000), codec: .none)
+        try await withServer({
+            $0.stallTimeout = .milliseconds(500)
+            $0.responseMemoryBytes = 4 << 20
+        }) { store, address in
+            try await store.admin.createTopic("t")
+            try await WireClient.connected(to: address) { good in
+                _ = try await good.ask(.produce("t", bytes: bytes.count), version: 9, records: bytes)
+                try await WireClient.connected(to: address) { slow in
+                    // 57 MB of answers: more than the system keeps for a connection.
+                    for _ in 0..<64 { try? await slow.send(.fetch("t", from: 0), version: 12) }
+                    let clock = ContinuousClock()
+                    let end = clock.now + .seconds(2)
+                    while clock.now < end {
+                        let response = try await good.ask(.fetch("t", from: 0), version: 12)
+                        #expect(response.fetched?.records?.count == bytes.count)
+                    }
+                    var answers = 0
+                    while (try? await slow.nextFrame()) ?? nil != nil { answers += 1 }
+                    #expect(answers < 64)
+                }
+            }
+        }
+    }
+}
+#endif
