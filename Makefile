@@ -1,6 +1,6 @@
 # What a checkout can do. Everything here may be run again: what is there already is not fetched, built or made twice.
 
-.PHONY: build demo test kafka-clients crash-test torture fuzz sanitize bench-peers bench-targets bench-plots bench-micro format lint clean
+.PHONY: build demo test kafka-clients crash-test torture fuzz sanitize bench-peers bench-server bench-targets bench-plots bench-micro format lint clean
 
 SWIFT_TOOL = --traits Tool
 
@@ -44,6 +44,10 @@ sanitize:
 # Beside Redis Streams, SQLite, RocksDB and NATS, in turns; the table goes to Docs/Benchmarks.md.
 bench-peers: build
 	Scripts/bench-peers --write
+
+# The server beside another broker with Kafka's protocol, in turns; the table goes to Docs/Benchmarks.md.
+bench-server: build
+	Scripts/bench-server --write
 
 # What the store is to reach, measured: half an hour; the table goes to Docs/Benchmarks.md.
 bench-targets: build
