@@ -35,14 +35,14 @@ package struct GroupCoordinator: Sendable {
     var topicDeletions: [UInt64: TopicDeletion] = [:]
     private var lastStoreID: UInt64 = 0
     private var lastMemberNumber: UInt64 = 0
-    private var random: MemberIDSource
+    private var random: SplitMix64
 
     /// A coordinator without groups; load the offsets topic's records, then call `finishLoading`.
     ///
     /// - Parameter seed: from a real random source, since member ids must differ from those before a restart.
     package init(configuration: GroupConfiguration = .init(), seed: UInt64) {
         self.configuration = configuration
-        random = MemberIDSource(state: seed)
+        random = SplitMix64(state: seed)
     }
 
     /// What is to be done since the last call, in order.
@@ -152,19 +152,6 @@ struct LateCommit: Sendable {
 struct TopicDeletion: Sendable {
     var storesLeft: Int
     var hasFailed = false
-}
-
-/// SplitMix64: bits for member ids out of a seed.
-struct MemberIDSource: RandomNumberGenerator, Sendable {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
 }
 
 extension Instant {

@@ -8,7 +8,7 @@
 // in the log: none is ever given another meaning.
 
 /// Where a task stands.
-package enum TaskState: UInt8, Sendable, CaseIterable {
+public enum TaskState: UInt8, Sendable, CaseIterable {
     /// Its time has not come.
     case scheduled = 0
     /// Whoever leases next may get it.
@@ -27,7 +27,7 @@ package enum TaskState: UInt8, Sendable, CaseIterable {
     case expired = 7
 
     /// Whether nothing more happens by itself.
-    package var isFinal: Bool { rawValue >= TaskState.succeeded.rawValue }
+    public var isFinal: Bool { rawValue >= TaskState.succeeded.rawValue }
 
     /// What a task in this state becomes; nil when that cannot happen to it.
     package func after(_ event: TaskEvent) -> TaskState? {

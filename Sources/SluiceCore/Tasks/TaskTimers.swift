@@ -1,10 +1,10 @@
 // The moments of all tasks of a queue: binary heaps whose entries know their task, and tasks that know their
 // place.
 //
-// (1) A task has at most one moment, in one of the heaps: each change of its state sets the next. (2) 16 bytes
-// for a moment and 4 for each slot, nothing else. (3) Equal moments come in the order of their slots'
-// entering the heap only by chance: whoever needs an order has it in the ready heaps. (4) Each kind has a unit
-// of its own; they are never compared.
+// (1) A task has at most one moment, in one of the heaps: each change of its state sets the next. (2) 16
+// bytes for a moment and 4 for each slot, nothing else. (3) Equal moments come in the order of their slots'
+// entering the heap only by chance: whoever needs an order has it in the ready heaps. (4) Each kind has a
+// unit of its own; they are never compared.
 
 /// What a task waits for.
 enum TimerKind: Int, CaseIterable {
@@ -14,7 +14,8 @@ enum TimerKind: Int, CaseIterable {
     case lease
     /// To be removed, after it ended well or was wanted no more: milliseconds of the wall clock.
     case finished
-    /// To be removed from the dead-letter queue: milliseconds of the wall clock.
+    /// To be removed, and not before, however many there are: dead, or holding a unique key for a period.
+    /// Milliseconds of the wall clock.
     case dead
 }
 
