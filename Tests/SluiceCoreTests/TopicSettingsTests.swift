@@ -42,7 +42,8 @@ import Testing
                 "sluice.durability": "durable", "sluice.retention.min.ms": "-1",
                 "sluice.backpressure.policy": "throttle", "sluice.backpressure.groups": "",
                 "sluice.backpressure.lag.target.ms": "30000", "sluice.backpressure.rate.min": "65536",
-                "sluice.backpressure.rate.max": "-1", "sluice.backpressure.rate.floor": "8000000", "sluice.validate": "records",
+                "sluice.backpressure.rate.max": "-1", "sluice.backpressure.rate.floor": "8000000",
+                "sluice.validate": "records",
                 "sluice.backpressure.abandon.ms": "86400000",
             ])
         #expect(TopicSettings().properties.isEmpty)
