@@ -21,6 +21,7 @@ let package = Package(
     products: [
         .library(name: "Sluice", targets: ["Sluice"]),
         .library(name: "SluiceFoundation", targets: ["SluiceFoundation"]),
+        .library(name: "SluiceTasks", targets: ["SluiceTasks"]),
         .library(name: "SluiceTesting", targets: ["SluiceTesting"]),
         .library(name: "KafkaWire", targets: ["KafkaWire"]),
         .library(name: "SluiceServer", targets: ["SluiceServer"]),
@@ -69,6 +70,15 @@ let package = Package(
                 "SluiceCore", "SluiceLog", "CSluiceSystem",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: settings),
+        // Queues of tasks in a store.
+        .target(
+            name: "SluiceTasks",
+            dependencies: [
+                "Sluice", "SluiceCore", "SluiceLog",
+                .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             swiftSettings: settings),
@@ -122,6 +132,13 @@ let package = Package(
             dependencies: [
                 "Sluice", "SluiceFoundation", "SluiceTesting", "SluiceCore", "SluiceLog", "CSluiceSystem",
                 .product(name: "MetricsTestKit", package: "swift-metrics"),
+            ],
+            swiftSettings: settings),
+        .testTarget(
+            name: "SluiceTasksTests",
+            dependencies: [
+                "SluiceTasks", "Sluice", "SluiceCore", "SluiceLog",
+                .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings),
         .testTarget(

@@ -77,7 +77,7 @@ import Testing
         bench.pass(10_000)
         _ = bench.lease()
         var random = SplitMix64(state: 3)
-        for _ in 0..<3_000 {
+        for _ in 0..<300 {
             var machine = TaskMachine(seed: 1, localHost: TaskBench.host)
             for (index, record) in bench.log.enumerated() {
                 var value = record.value ?? []

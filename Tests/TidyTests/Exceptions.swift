@@ -16,6 +16,14 @@ enum Allowed {
                 "ServiceLifecycle",
             ])
         ),
+        // Foundation for JSON: payloads and results are the users' types.
+        (
+            "Sources/SluiceTasks",
+            [
+                "Sluice", "SluiceCore", "SluiceLog", "Logging", "ServiceLifecycle", "Foundation",
+                "FoundationEssentials",
+            ]
+        ),
         ("Sources/SluiceFoundation", ["Sluice", "Foundation"]),
         // NIO is in here and nowhere else.
         (

@@ -66,6 +66,10 @@ package final class BatchSender: BatchSink, Sendable {
         package var maxTimestamp: Int64
         /// Whether it has a producer id, and so is to be appended once.
         package var isIdempotent: Bool
+        /// Bytes that were admitted for it: all of it, unless said otherwise.
+        package var reservedBytes: Int
+        /// Whether a full store must take it, so that it can be drained.
+        package var isExempt = false
 
         /// A batch that was checked.
         package init(bytes: ByteSlice, recordCount: Int, maxTimestamp: Int64, isIdempotent: Bool = false) {
@@ -73,6 +77,7 @@ package final class BatchSender: BatchSink, Sendable {
             self.recordCount = recordCount
             self.maxTimestamp = maxTimestamp
             self.isIdempotent = isIdempotent
+            reservedBytes = bytes.count
         }
     }
 
@@ -131,7 +136,8 @@ package final class BatchSender: BatchSink, Sendable {
             bytes: batch.bytes, recordCount: batch.recordCount, maxTimestamp: batch.maxTimestamp,
             origin: origin)
         prepared.isIdempotent = batch.isIdempotent
-        prepared.reservedBytes = batch.bytes.count
+        prepared.reservedBytes = batch.reservedBytes
+        prepared.isExempt = batch.isExempt
         prepared.refusalsSeen = failuresSeen
         do throws(LogError) {
             try engine.withVolume { volume throws(LogError) in

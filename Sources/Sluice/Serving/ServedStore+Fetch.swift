@@ -17,6 +17,8 @@ package struct FetchedRun: Sendable {
     package var bytes: ByteSlice
     /// Where the reader goes on; nil when that is not known.
     package var next: FetchPlace?
+    /// The offset behind what was read; nil when that is not known.
+    package var nextOffset: Int64? { next?.offset }
 }
 
 extension ServedStore {

@@ -22,7 +22,7 @@ package struct ServedTopic: Sendable {
     }
 
     /// Whether the store keeps it for itself: its records are not for clients to write.
-    package var isInternal: Bool { name == OffsetsTopic.name }
+    package var isInternal: Bool { InternalTopic.isInternal(name) }
 }
 
 extension ServedStore {

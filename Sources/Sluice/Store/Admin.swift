@@ -80,7 +80,7 @@ public struct Admin: Sendable {
     ///
     /// - Throws: `unknownTopic`, `illegalConfiguration` for fewer than there are, `noSpace`, `closed`.
     public nonisolated(nonsending) func addPartitions(to name: String, total: Int) async throws(StreamError) {
-        try OffsetsTopic.check(name)
+        try InternalTopic.check(name)
         let count = try describe(name).partitions.count
         guard total >= count, total <= Limits.partitionsPerTopic else {
             throw .illegalConfiguration(
@@ -98,7 +98,7 @@ public struct Admin: Sendable {
     /// Producers and consumers of it fail with `unknownTopic`. Throws `unknownTopic`, `io`, `closed`;
     /// `indeterminate` when it is deleted, and what groups have committed of it may still be there.
     public nonisolated(nonsending) func deleteTopic(_ name: String) async throws(StreamError) {
-        try OffsetsTopic.check(name)
+        try InternalTopic.check(name)
         // 1. It is gone, and its files; its name is not free. 2. What groups have committed of it goes: a
         // later topic of the name is another. 3. The name is free. After a crash in between the next opening
         // does the rest before anybody gets the name.
@@ -180,7 +180,7 @@ public struct Admin: Sendable {
         _ name: String, _ partitions: Int, _ configuration: TopicConfiguration
     ) throws(StreamError) {
         try configuration.validate()
-        try OffsetsTopic.check(name)
+        try InternalTopic.check(name)
         if let reason = TopicName.check(name) { throw .illegalTopicName(name, reason: reason) }
         guard (1...Limits.partitionsPerTopic).contains(partitions) else {
             throw .illegalConfiguration(

@@ -10,6 +10,8 @@ public struct AtomicWrite: ~Copyable {
     private var parts: [Part] = []
     private var topics: [String: (TopicSettings, [Int])] = [:]
     private var commits: [AtomicCommit] = []
+    /// Who is told what became of a record.
+    private(set) var outcomes: [AtomicOutcome] = []
 
     /// One partition's batch in the making.
     private final class Part {
@@ -69,11 +71,34 @@ public struct AtomicWrite: ~Copyable {
         }
     }
 
+    /// Adds a record to an internal topic of one partition; its owner is told what became of it, once.
+    ///
+    /// - Parameter say: the record's offset, once it is durable; nil when it was not written, or nobody
+    ///   knows.
+    /// - Throws: `unknownTopic`, `recordTooLarge`.
+    package mutating func append(
+        toInternal topic: String, key: [UInt8], value: [UInt8],
+        _ say: @escaping @Sendable (Int64?) -> Void
+    ) throws(StreamError) {
+        try addChecked(topic, 0, key.span.bytes, value.span.bytes, [], nil, nil)
+        guard let part = parts.firstIndex(where: { $0.place.topic == topic }) else { return }
+        let outcome = AtomicOutcome(
+            part: part, index: Int64(parts[part].builder.recordCount) - 1, say: say)
+        outcomes.append(outcome)
+    }
+
     private mutating func add(
         _ topic: String, _ partition: Int?, _ key: RawSpan?, _ value: RawSpan?, _ headers: [RecordHeader],
         _ timestamp: Timestamp?, _ expecting: Offset?
     ) throws(StreamError) {
-        try OffsetsTopic.check(topic)
+        try InternalTopic.check(topic)
+        try addChecked(topic, partition, key, value, headers, timestamp, expecting)
+    }
+
+    private mutating func addChecked(
+        _ topic: String, _ partition: Int?, _ key: RawSpan?, _ value: RawSpan?, _ headers: [RecordHeader],
+        _ timestamp: Timestamp?, _ expecting: Offset?
+    ) throws(StreamError) {
         let known = topics[topic]
         let (settings, numbers) = if let known { known } else { try engine.topic(topic) }
         topics[topic] = (settings, numbers)
@@ -106,7 +131,7 @@ public struct AtomicWrite: ~Copyable {
         var context = CodecContext()
         var sealed: [AtomicPart] = []
         let places = parts.map(\.place) + (stores.isEmpty ? [] : [OffsetsTopic.place])
-        let (origin, waiter) = sink.begin(places, stores, commits, groups)
+        let (origin, waiter) = sink.begin(places, stores, commits, groups, outcomes)
         do throws(LogError) {
             for part in parts {
                 let codec = (Compression(part.settings.compression) ?? .lz4).codec
@@ -175,6 +200,24 @@ public struct AtomicWrite: ~Copyable {
     }
 }
 
+/// Tells the owner of a record in an internal topic what became of it, once.
+final class AtomicOutcome: Sendable {
+    let part: Int
+    private let index: Int64
+    private let say: Locked<(@Sendable (Int64?) -> Void)?>
+
+    init(part: Int, index: Int64, say: @escaping @Sendable (Int64?) -> Void) {
+        self.part = part
+        self.index = index
+        self.say = Locked(say)
+    }
+
+    func end(base: Int64?) {
+        let say = say.withLock { $0.take() }
+        say?(base.map { $0 + index })
+    }
+}
+
 /// What one member commits with an atomic write.
 struct AtomicCommit: Sendable {
     var membership: Membership
@@ -189,6 +232,7 @@ final class AtomicSink: BatchSink, Sendable {
         var stores: [GroupStore]
         var commits: [AtomicCommit]
         var groups: GroupEngine
+        var outcomes: [AtomicOutcome]
         var failure: StreamError?
         var waiter: Waiter<Void>
     }
@@ -205,14 +249,15 @@ final class AtomicSink: BatchSink, Sendable {
     }
 
     func begin(
-        _ places: [TopicPartition], _ stores: [GroupStore], _ commits: [AtomicCommit], _ groups: GroupEngine
+        _ places: [TopicPartition], _ stores: [GroupStore], _ commits: [AtomicCommit], _ groups: GroupEngine,
+        _ outcomes: [AtomicOutcome]
     ) -> (BatchOrigin, Waiter<Void>) {
         state.withLock { state in
             state.next += 1
             let waiter = Waiter<Void>()
             state.writes[state.next] = Write(
                 places: places, left: places.count, stores: stores, commits: commits, groups: groups,
-                waiter: waiter)
+                outcomes: outcomes, waiter: waiter)
             return (BatchOrigin(producer: state.number, number: state.next), waiter)
         }
     }
@@ -232,7 +277,12 @@ final class AtomicSink: BatchSink, Sendable {
                 state.writes[number] = write.left > 0 ? write : nil
                 return (write, write.left > 0 ? nil : write)
             }
-            if let write { tell(write, completion) }
+            if let write {
+                tell(write, completion)
+                for outcome in write.outcomes where outcome.part == completion.part {
+                    outcome.end(base: try? completion.result.get().baseOffset)
+                }
+            }
             guard let done else { continue }
             done.waiter.resume(done.failure.map { .failure($0) } ?? .success(()))
         }
@@ -281,13 +331,28 @@ extension StreamStore {
     ) async throws -> R {
         try engine.checkOpen()
         var write = AtomicWrite(engine)
-        let result = try body(&write)
-        var wait = AtomicWait()
-        while let waiter = try lease.pressure.admit(&write, &wait) {
-            try await waiter.value(cancelled: .cancelled(accepted: false)).get()
+        let result: R
+        do {
+            result = try body(&write)
+        } catch {
+            for outcome in write.outcomes { outcome.end(base: nil) }
+            throw error
         }
-        let stores = try await write.prepareCommits()
-        if let waiter = try write.submit(atomicSink, lease.groups, stores) { try await waiter.value().get() }
+        let outcomes = write.outcomes
+        do {
+            var wait = AtomicWait()
+            while let waiter = try lease.pressure.admit(&write, &wait) {
+                try await waiter.value(cancelled: .cancelled(accepted: false)).get()
+            }
+            let stores = try await write.prepareCommits()
+            if let waiter = try write.submit(atomicSink, lease.groups, stores) {
+                try await waiter.value().get()
+            }
+        } catch {
+            // Whoever has been told is not told again.
+            for outcome in outcomes { outcome.end(base: nil) }
+            throw error
+        }
         return result
     }
 }

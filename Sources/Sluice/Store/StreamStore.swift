@@ -24,6 +24,8 @@ public final class StreamStore: Streams, Service {
     private let producers = Locked<[WeakProducer]>([])
     private let closing = Locked(Closing())
     let atomicSink = AtomicSink()
+    /// What belongs to the store by a name, as long as somebody has it.
+    let attachments = Locked<[String: WeakAttachment]>([:])
     /// Set once, before the store is shared.
     private let control = Locked<ControlServer?>(nil)
 
@@ -142,7 +144,7 @@ public final class StreamStore: Streams, Service {
     ) throws(StreamError) -> Producer {
         try engine.checkOpen()
         try configuration.validate()
-        try OffsetsTopic.check(topic)
+        try InternalTopic.check(topic)
         let (settings, numbers) = try engine.topic(topic)
         let core = ProducerCore(
             engine, lease.pressure, topic: topic, numbers: numbers, settings: settings,

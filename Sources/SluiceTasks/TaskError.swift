@@ -1,0 +1,70 @@
+// What can go wrong with tasks.
+
+public import Sluice
+import SluiceCore
+
+/// Why a call about tasks failed. `description` says what happened and what to do.
+@nonexhaustive
+public enum TaskError: Error, Hashable, Sendable {
+    /// The store said no, or could not.
+    case stream(StreamError)
+    /// There is no such task: it never was, or its retention is over.
+    case unknownTask(TaskID)
+    /// The text is no task's id.
+    case illegalID(String)
+    /// The lease is over: another may have the task, or it was cancelled. Stop working on it.
+    case leaseLost(TaskID)
+    /// An option, a name or a span has a value that cannot be. `reason` is a sentence without its full stop.
+    case illegal(reason: String)
+    /// What happened to the task does not allow that: it is in this state.
+    case notPossible(TaskState)
+    /// A payload or a result is larger than one may be.
+    case tooLarge(bytes: Int, limit: Int)
+    /// The queue has as many tasks as one may have.
+    case queueFull(limit: Int)
+    /// A payload or a result is not what the type says. `reason` is the coder's.
+    case coding(type: String, reason: String)
+    /// The task ended otherwise than well: there is no result.
+    case ended(TaskStatus)
+    /// The result did not come in time; the task itself goes on.
+    case timedOut
+    /// The caller was cancelled; what had been asked for may have been done.
+    case cancelled
+}
+
+extension TaskError: CustomStringConvertible {
+    /// What happened, and what to do.
+    public var description: String {
+        switch self {
+        case .stream(let error): error.description
+        case .unknownTask(let id):
+            "There is no task \(id): it never was, or it was removed after its retention."
+        case .illegalID(let text): "\"\(text)\" is no task's id: that is 22 letters, digits, '-' and '_'."
+        case .leaseLost(let id):
+            "The lease of task \(id) is over, and another may have it: stop working on it."
+        case .illegal(let reason): reason + "."
+        case .notPossible(let state): "The task is \(state): that cannot be done with it now."
+        case .tooLarge(let bytes, let limit):
+            "\(bytes) bytes are more than the \(limit) of a payload or a result: keep them elsewhere, "
+                + "and pass where they are."
+        case .queueFull(let limit): "The queue has \(limit) tasks, and may have no more: wait, or purge some."
+        case .coding(let type, let reason): "The bytes are no \(type): \(reason)"
+        case .ended(let status):
+            "The task is \(status.state)" + (status.lastError.map { ": \($0)" } ?? "") + "."
+        case .timedOut: "The result did not come in time; the task goes on."
+        case .cancelled: "The caller was cancelled; what it had asked for may have been done."
+        }
+    }
+
+    init(_ refusal: TaskRefusal, _ id: TaskID?) {
+        self =
+            switch refusal {
+            case .unknownTask: .unknownTask(id ?? TaskID(TaskIdentity(sequence: 0, nonce: 0)))
+            case .leaseLost: .leaseLost(id ?? TaskID(TaskIdentity(sequence: 0, nonce: 0)))
+            case .notPossible(_, let state): .notPossible(state)
+            case .illegal(let reason): .illegal(reason: reason)
+            case .tooLarge(let bytes, let limit): .tooLarge(bytes: bytes, limit: limit)
+            case .queueFull(let limit): .queueFull(limit: limit)
+            }
+    }
+}

@@ -1,0 +1,111 @@
+// What a worker does with tasks of one kind.
+
+import Sluice
+import SluiceCore
+
+/// What a handler throws that wants a task not to be tried again: it is dead at once.
+public struct TaskRejection: Error, Hashable, Sendable {
+    /// Why.
+    public var reason: String
+    /// A task that is not to be tried again.
+    public init(_ reason: String) { self.reason = reason }
+}
+
+/// What a handler throws that knows when trying again makes sense. The attempt counts.
+public struct TaskPostponement: Error, Hashable, Sendable {
+    /// When, from now.
+    public var after: Duration
+    /// Why.
+    public var reason: String
+    /// A task that is to be tried again after a span.
+    public init(after: Duration, _ reason: String) {
+        self.after = after
+        self.reason = reason
+    }
+}
+
+/// A kind of task, and what is done with it.
+public struct TaskHandler: Sendable {
+    let name: String
+    let retry: RetryPolicy
+    let softLimit: Duration?
+    let hardLimit: Duration?
+    let run: @Sendable (ArraySlice<UInt8>, TaskContext) async throws -> [UInt8]
+
+    /// - Parameters:
+    ///   - retry: how often a task is tried; of what its body throws the description is its cause.
+    ///   - softLimit: how long the body may take before its task is cancelled, as Swift's tasks are: it is to
+    ///     clean up and throw, or return what it has.
+    ///   - hardLimit: how long before the attempt counts as failed, whatever the body does. One that never
+    ///     returns is left behind, and holds its memory, but no place among the worker's tasks.
+    ///   - body: what is done. It may be done more than once, when a worker dies: make it idempotent.
+    ///     `TaskRejection` and `TaskPostponement` are for it to throw.
+    public init<T: TaskPayload>(
+        _ type: T.Type, retry: RetryPolicy = .init(), softLimit: Duration? = nil,
+        hardLimit: Duration? = nil, _ body: @escaping @Sendable (T, TaskContext) async throws -> T.Output
+    ) {
+        name = T.taskName
+        self.retry = retry
+        self.softLimit = softLimit
+        self.hardLimit = hardLimit
+        run = { payload, context in
+            let task: T
+            do throws(TaskError) {
+                task = try TaskCoder.decode(T.self, payload)
+            } catch {
+                throw TaskRejection(error.description)
+            }
+            let output = try await body(task, context)
+            do throws(TaskError) {
+                return try TaskCoder.encode(output)
+            } catch {
+                throw TaskRejection(error.description)
+            }
+        }
+    }
+
+    /// A handler of bytes: for tasks whose payload is not JSON, and for programs that pass it on.
+    public init(
+        name: String, retry: RetryPolicy = .init(), softLimit: Duration? = nil, hardLimit: Duration? = nil,
+        body: @escaping @Sendable ([UInt8], TaskContext) async throws -> [UInt8]
+    ) {
+        self.name = name
+        self.retry = retry
+        self.softLimit = softLimit
+        self.hardLimit = hardLimit
+        run = { payload, context in try await body([UInt8](payload), context) }
+    }
+}
+
+/// What a handler knows of its task beside the payload.
+public struct TaskContext: Sendable {
+    /// Which task.
+    public let id: TaskID
+    /// Which attempt this is, from 1.
+    public let attempt: Int
+    /// The kind of task.
+    public let name: String
+    let lease: TaskLease
+    let engine: QueueEngine
+
+    /// Says how far the task has come. Cheap; in the log once a second at most.
+    ///
+    /// - Parameters:
+    ///   - fraction: 0 … 1, or whatever those who ask make of it.
+    ///   - note: at most 256 bytes; the rest is cut off.
+    /// - Throws: `leaseLost`: another may have the task: stop. `stream`.
+    public nonisolated(nonsending) func progress(
+        _ fraction: Double, _ note: String? = nil
+    ) async throws(TaskError) {
+        try engine.report(TaskProgress(fraction: fraction, note: note ?? ""), of: lease)
+    }
+
+    /// Makes the lease hold for so long from now, and for as long at each of the worker's heartbeats.
+    ///
+    /// Throws `leaseLost`, `illegal` above 12 hours, `stream`.
+    public nonisolated(nonsending) func extend(by span: Duration) async throws(TaskError) {
+        try await engine.change(id) { state, now throws(TaskRefusal) in
+            try state.machine.extend(lease, by: span.milliseconds, now: now)
+        }
+    }
+}
