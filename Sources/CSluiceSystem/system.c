@@ -241,10 +241,15 @@ static int control_address(const char *directory, struct sockaddr_un *address, i
 #endif
 }
 
+// No child has it, also one that is started by another thread at this moment.
 static int control_socket(void) {
+#if defined(__linux__)
+    return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+#else
     int file = socket(AF_UNIX, SOCK_STREAM, 0);
     if (file >= 0) fcntl(file, F_SETFD, FD_CLOEXEC);
     return file;
+#endif
 }
 
 static int close_keeping_errno(int file) {
@@ -274,15 +279,19 @@ int sluice_control_listen(const char *directory) {
 }
 
 int sluice_control_accept(int listener) {
+#if defined(__linux__)
+    int file = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+#else
     int file = accept(listener, NULL, NULL);
+#endif
     if (file < 0) return -1;
-    fcntl(file, F_SETFD, FD_CLOEXEC);
-    fcntl(file, F_SETFL, O_NONBLOCK);
 #if defined(__linux__)
     struct ucred peer;
     socklen_t size = sizeof peer;
     uid_t user = getsockopt(file, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 ? peer.uid : (uid_t)-1;
 #else
+    fcntl(file, F_SETFD, FD_CLOEXEC);
+    fcntl(file, F_SETFL, O_NONBLOCK);
     uid_t user = (uid_t)-1;
     gid_t group;
     if (getpeereid(file, &user, &group) != 0) user = (uid_t)-1;

@@ -23,6 +23,9 @@ final class LeaseWaiter: Sendable {
     /// The answer; nil when the caller was cancelled.
     nonisolated(nonsending) func value() async -> Result<[LeasedTask], TaskError>? { await pending.value() }
 
+    /// Whether nobody waits any more.
+    var isOver: Bool { isAbandoned.withLock { $0 } }
+
     /// Nobody waits any more.
     func abandon() {
         isAbandoned.withLock { $0 = true }
@@ -54,16 +57,24 @@ extension QueueEngine {
         }
     }
 
-    /// Leases tasks; waits until there is one. None when `waiter` was abandoned meanwhile.
+    nonisolated(nonsending) func lease(_ waiter: LeaseWaiter) async throws(TaskError) -> [Delivery] {
+        try await lease(waiter, within: nil)
+    }
+
+    /// Leases tasks; waits until there is one. None when `waiter` was abandoned meanwhile, or the time is
+    /// over.
     ///
     /// - Throws: `stream`; what was leased for a caller that is gone is given back.
-    nonisolated(nonsending) func lease(_ waiter: LeaseWaiter) async throws(TaskError) -> [Delivery] {
+    nonisolated(nonsending) func lease(
+        _ waiter: LeaseWaiter, within limit: Duration?
+    ) async throws(TaskError) -> [Delivery] {
         try await ready()
         try apply { state, now in
             state.leaseWaiters.append(waiter)
             // Timers that are due make tasks available; `collect` gives them out.
             state.machine.advance(to: now)
         }
+        if let limit { schedule(after: limit) { [weak self] in self?.expire(waiter) } }
         guard let result = await waiter.value() else {
             abandon(waiter)
             throw .cancelled
@@ -75,6 +86,16 @@ extension QueueEngine {
     func abandon(_ waiter: LeaseWaiter) {
         waiter.abandon()
         state.withLock { state in state.leaseWaiters.removeAll { $0 === waiter } }
+    }
+
+    /// The time of a caller is over: it gets nothing, unless something has been found for it.
+    private func expire(_ waiter: LeaseWaiter) {
+        let isWaiting = state.withLock { state in
+            let count = state.leaseWaiters.count
+            state.leaseWaiters.removeAll { $0 === waiter }
+            return state.leaseWaiters.count < count
+        }
+        if isWaiting { waiter.abandon() }
     }
 
     /// Gives out what is available to those who wait, the first who came first. With the lock.
@@ -148,6 +169,13 @@ extension QueueEngine {
     func report(_ progress: TaskProgress, of lease: TaskLease) throws(TaskError) {
         try apply(TaskID(lease.task)) { state, now throws(TaskRefusal) in
             try state.machine.report(progress, of: lease, now: now)
+        }
+    }
+
+    /// Throws `leaseLost`, `unknownTask`, `illegal` above 12 hours, `stream`.
+    nonisolated(nonsending) func extend(_ lease: TaskLease, by span: Duration) async throws(TaskError) {
+        try await change(TaskID(lease.task)) { state, now throws(TaskRefusal) in
+            try state.machine.extend(lease, by: span.milliseconds, now: now)
         }
     }
 

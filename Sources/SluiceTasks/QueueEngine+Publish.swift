@@ -7,7 +7,7 @@ import SluiceLog
 extension QueueEngine {
     /// Publishes in order; returns when all are durable. Throws `stream(.busy)` at once where there is no
     /// room.
-    nonisolated(nonsending) func publish(_ drafts: [TaskDraft]) async throws(TaskError) -> [TaskIdentity] {
+    nonisolated(nonsending) func publish(_ drafts: [TaskDraft]) async throws(TaskError) -> [Published] {
         try await ready()
         let bytes = drafts.reduce(0) { $0 + Self.room($1) }
         guard bytes > 0 else { return [] }
@@ -17,7 +17,7 @@ extension QueueEngine {
         case .accepted(let nanoseconds): throttle = nanoseconds
         }
         let pending = PendingAnswer<TaskError?>()
-        let published: (tasks: [TaskIdentity], refusal: TaskRefusal?)
+        let published: (tasks: [Published], refusal: TaskRefusal?)
         do throws(TaskError) {
             published = try apply(
                 nil, { state, now in add(drafts, bytes, &state, now) }, { pending.give($0) })
@@ -34,16 +34,16 @@ extension QueueEngine {
 
     private func add(
         _ drafts: [TaskDraft], _ bytes: Int, _ state: inout State, _ now: Instant
-    ) -> ([TaskIdentity], TaskRefusal?) {
+    ) -> ([Published], TaskRefusal?) {
         state.reserved += bytes
-        var tasks: [TaskIdentity] = []
+        var tasks: [Published] = []
         for draft in drafts {
             do throws(TaskRefusal) {
                 let published = try state.machine.publish(draft, now: now)
                 if case .accepted(let task) = published, draft.due ?? 0 <= now.wallMilliseconds {
                     state.cache.put(draft.payload, task.sequence, .payload)
                 }
-                tasks.append(published.task)
+                tasks.append(published)
             } catch {
                 return (tasks, error)
             }

@@ -63,13 +63,18 @@ extension QueueEngine {
 
     /// What was published. Throws `unknownTask`, `stream`.
     nonisolated(nonsending) func payload(of id: TaskID) async throws(TaskError) -> ArraySlice<UInt8> {
+        try await definition(of: id).payload
+    }
+
+    /// As it is in the log. Throws `unknownTask`, `stream`, `coding`.
+    nonisolated(nonsending) func definition(of id: TaskID) async throws(TaskError) -> TaskDefinition {
         let (summary, _) = try await summary(of: id)
         let offset = state.withLock { $0.machine.task(summary.task.sequence)?.definitionOffset }
         guard let offset, offset >= 0, let value = try await values(at: [offset])[offset] else {
             throw .unknownTask(id)
         }
         do throws(MalformedRecord) {
-            return try TaskDefinition(value[...]).payload
+            return try TaskDefinition(value[...])
         } catch {
             throw .coding(type: "definition of a task", reason: error.reason)
         }

@@ -56,6 +56,9 @@ final class QueueEngine: Sendable {
         var wakesAt = Int64.max
         var watchmark: WatermarkWatch?
         var nextWorker: UInt64 = 0
+        /// Processes that have joined, and which joining it was.
+        var hosts: [UInt64: UInt64] = [:]
+        var joins: UInt64 = 0
         /// Workers in this process, by their numbers.
         var sessions: [UInt64: WeakSession] = [:]
     }
@@ -191,9 +194,10 @@ final class QueueEngine: Sendable {
         // what is published was asked for before.
         prepared.isExempt = true
         let seen = sender.failures(in: batch.partition)
+        // Held until it is answered: a queue that is read anew must not miss what is on its way.
         sender.submit(prepared, to: batch.partition, of: topic, .durable, failuresSeen: seen) {
-            [weak self] result in
-            self?.finished(batch, result)
+            [self] result in
+            finished(batch, result)
         }
     }
 

@@ -10,6 +10,12 @@ enum QueueTopic {
 
     static func name(of queue: String) -> String { InternalTopic.taskPrefix + queue }
 
+    /// The queues of a store, by name.
+    static func queues(in store: StreamStore) -> [String] {
+        ServedStore(store).topics.map(\.name).filter { $0.hasPrefix(InternalTopic.taskPrefix) }
+            .map { String($0.dropFirst(InternalTopic.taskPrefix.count)) }.sorted()
+    }
+
     /// Whether a queue may have that name: what a topic's may be, with room for the prefix.
     static func check(_ queue: String) throws(TaskError) {
         guard !queue.isEmpty, TopicName.check(name(of: queue)) == nil else {

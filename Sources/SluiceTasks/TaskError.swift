@@ -8,6 +8,8 @@ import SluiceCore
 public enum TaskError: Error, Hashable, Sendable {
     /// The store said no, or could not.
     case stream(StreamError)
+    /// The store has no queue of this name: nobody has published to it yet.
+    case unknownQueue(String)
     /// There is no such task: it never was, or its retention is over.
     case unknownTask(TaskID)
     /// The text is no task's id.
@@ -30,6 +32,22 @@ public enum TaskError: Error, Hashable, Sendable {
     case timedOut
     /// The caller was cancelled; what had been asked for may have been done.
     case cancelled
+    /// The process has not joined the queue, or the connection by which it had is over.
+    case unknownWorker
+    /// No process answers that has the store open, which is its directory here.
+    case unreachable(store: String)
+    /// The process that has the store open says no: `code` is the name of its error.
+    case refused(code: String, message: String)
+}
+
+extension TaskError {
+    /// The name of the case: what a program goes by that asks through the control socket.
+    var code: String {
+        if case .stream(let error) = self { return error.code }
+        if case .refused(let code, _) = self { return code }
+        if let label = Mirror(reflecting: self).children.first?.label { return label }
+        return self == .timedOut ? "timedOut" : self == .unknownWorker ? "unknownWorker" : "cancelled"
+    }
 }
 
 extension TaskError: CustomStringConvertible {
@@ -37,6 +55,8 @@ extension TaskError: CustomStringConvertible {
     public var description: String {
         switch self {
         case .stream(let error): error.description
+        case .unknownQueue(let name):
+            "There is no queue \"\(name)\" in this store: it is made by who publishes to it, or works on it."
         case .unknownTask(let id):
             "There is no task \(id): it never was, or it was removed after its retention."
         case .illegalID(let text): "\"\(text)\" is no task's id: that is 22 letters, digits, '-' and '_'."
@@ -52,6 +72,10 @@ extension TaskError: CustomStringConvertible {
         case .ended(let status):
             "The task is \(status.state)" + (status.lastError.map { ": \($0)" } ?? "") + "."
         case .timedOut: "The result did not come in time; the task goes on."
+        case .unknownWorker: "The worker has not joined the queue, or its connection is over."
+        case .unreachable(let store):
+            "Nobody answers who has the store \(store) open: the program has ended, or has no control.sock."
+        case .refused(_, let message): message
         case .cancelled: "The caller was cancelled; what it had asked for may have been done."
         }
     }

@@ -26,7 +26,8 @@ public struct TaskPostponement: Error, Hashable, Sendable {
 
 /// A kind of task, and what is done with it.
 public struct TaskHandler: Sendable {
-    let name: String
+    /// nil: of every kind.
+    let name: String?
     let retry: RetryPolicy
     let softLimit: Duration?
     let hardLimit: Duration?
@@ -65,8 +66,10 @@ public struct TaskHandler: Sendable {
     }
 
     /// A handler of bytes: for tasks whose payload is not JSON, and for programs that pass it on.
+    ///
+    /// - Parameter name: the kind of task; nil: every kind for which the worker has no other handler.
     public init(
-        name: String, retry: RetryPolicy = .init(), softLimit: Duration? = nil, hardLimit: Duration? = nil,
+        name: String?, retry: RetryPolicy = .init(), softLimit: Duration? = nil, hardLimit: Duration? = nil,
         body: @escaping @Sendable ([UInt8], TaskContext) async throws -> [UInt8]
     ) {
         self.name = name
@@ -85,8 +88,10 @@ public struct TaskContext: Sendable {
     public let attempt: Int
     /// The kind of task.
     public let name: String
+    /// The queue's name.
+    public var queue: String { source.name }
     let lease: TaskLease
-    let engine: QueueEngine
+    let source: any TaskSource
 
     /// Says how far the task has come. Cheap; in the log once a second at most.
     ///
@@ -97,15 +102,13 @@ public struct TaskContext: Sendable {
     public nonisolated(nonsending) func progress(
         _ fraction: Double, _ note: String? = nil
     ) async throws(TaskError) {
-        try engine.report(TaskProgress(fraction: fraction, note: note ?? ""), of: lease)
+        try await source.report(TaskProgress(fraction: fraction, note: note ?? ""), of: lease)
     }
 
     /// Makes the lease hold for so long from now, and for as long at each of the worker's heartbeats.
     ///
     /// Throws `leaseLost`, `illegal` above 12 hours, `stream`.
     public nonisolated(nonsending) func extend(by span: Duration) async throws(TaskError) {
-        try await engine.change(id) { state, now throws(TaskRefusal) in
-            try state.machine.extend(lease, by: span.milliseconds, now: now)
-        }
+        try await source.extend(lease, by: span)
     }
 }

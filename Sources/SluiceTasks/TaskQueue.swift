@@ -32,6 +32,7 @@ public final class TaskQueue: Sendable {
             QueueEngine(store, name: name, configuration: configuration)
         }
         try await engine.ready()
+        TaskRequests.serve(store)
     }
 
     // MARK: Publishing
@@ -56,7 +57,7 @@ public final class TaskQueue: Sendable {
     ) async throws(TaskError) -> [TaskHandle<T>] {
         var drafts: [TaskDraft] = []
         for task in tasks { drafts.append(try Self.draft(task, time, options)) }
-        return try await engine.publish(drafts).map { TaskHandle(id: TaskID($0), engine: engine) }
+        return try await engine.publish(drafts).map { TaskHandle(id: TaskID($0.task), engine: engine) }
     }
 
     /// Publishes a task as part of an atomic write: with all else of it, or not at all.
@@ -79,8 +80,14 @@ public final class TaskQueue: Sendable {
     private static func draft<T: TaskPayload>(
         _ task: T, _ time: TaskTime, _ options: PublishOptions
     ) throws(TaskError) -> TaskDraft {
+        draft(T.taskName, try TaskCoder.encode(task), time, options)
+    }
+
+    static func draft(
+        _ name: String, _ payload: [UInt8], _ time: TaskTime, _ options: PublishOptions
+    ) -> TaskDraft {
         let now = Timestamp.now
-        var draft = TaskDraft(name: T.taskName, payload: try TaskCoder.encode(task))
+        var draft = TaskDraft(name: name, payload: payload)
         draft.due = time.milliseconds(from: now)
         draft.priority = options.priority
         draft.expires = options.expires?.milliseconds(from: now)

@@ -32,7 +32,8 @@ public struct WorkerConfiguration: Hashable, Sendable {
 /// ```
 /// Any number of workers may share a queue. A task is done at least once, and completed once.
 public final class Worker: Service {
-    private let queue: TaskQueue
+    /// The queue, or what stands for one of another process: held as long as the worker is.
+    private let queue: any AnyObject & Sendable
     private let session: WorkerSession
 
     /// - Parameters:
@@ -46,6 +47,18 @@ public final class Worker: Service {
         session = WorkerSession(
             queue.engine, concurrency: max(1, concurrency), configuration: configuration, handlers: handlers)
     }
+
+    /// A worker on a queue of a store that another process has open.
+    package init(
+        _ queue: RemoteQueue, concurrency: Int, configuration: WorkerConfiguration, handlers: [TaskHandler]
+    ) {
+        self.queue = queue
+        session = WorkerSession(
+            queue, concurrency: max(1, concurrency), configuration: configuration, handlers: handlers)
+    }
+
+    /// Takes nothing more, and ends when what runs has ended, or `shutdownGrace` is over.
+    package func shutdown() { session.stop(isUrgent: false) }
 
     /// Works until the task is cancelled, the service is shut down, or the store is closed.
     ///

@@ -10,10 +10,12 @@ import Sluice
 import SluiceCore
 
 final class WorkerSession: Sendable {
-    let engine: QueueEngine
+    let source: any TaskSource
     let concurrency: Int
     let configuration: WorkerConfiguration
     private let handlers: [String: TaskHandler]
+    /// For tasks of other kinds.
+    private let others: TaskHandler?
     private let holder = Locked<TaskHolder?>(nil)
     private let state = Locked(State())
 
@@ -28,12 +30,16 @@ final class WorkerSession: Sendable {
     }
 
     init(
-        _ engine: QueueEngine, concurrency: Int, configuration: WorkerConfiguration, handlers: [TaskHandler]
+        _ source: any TaskSource, concurrency: Int, configuration: WorkerConfiguration,
+        handlers: [TaskHandler]
     ) {
-        self.engine = engine
+        self.source = source
         self.concurrency = concurrency
         self.configuration = configuration
-        self.handlers = Dictionary(handlers.map { ($0.name, $0) }) { $1 }
+        others = handlers.last { $0.name == nil }
+        self.handlers = Dictionary(
+            handlers.compactMap { handler in handler.name.map { ($0, handler) } }
+        ) { $1 }
     }
 
     /// Takes and runs tasks until it is to stop. Throws `stream`, but not for a store that is closed.
@@ -43,7 +49,7 @@ final class WorkerSession: Sendable {
             while let places = await freePlaces() {
                 let waiter = LeaseWaiter(request(places))
                 guard begin(waiter) else { break }
-                for delivery in try await engine.lease(waiter) { start(delivery) }
+                for delivery in try await source.lease(waiter) { start(delivery) }
             }
         } catch {
             stop(isUrgent: true)
@@ -58,14 +64,16 @@ final class WorkerSession: Sendable {
 
     private func request(_ count: Int) -> LeaseRequest {
         let holder = holder.withLock { holder in
-            let known = holder ?? engine.enroll(self)
+            let known = holder ?? source.enroll(self)
             holder = known
             return known
         }
-        return LeaseRequest(
+        var request = LeaseRequest(
             holder: holder,
-            handlers: handlers.values.map { ($0.name, $0.retry.policy) }.sorted { $0.name < $1.name },
+            handlers: handlers.map { ($0.key, $0.value.retry.policy) }.sorted { $0.0 < $1.0 },
             count: count, visibility: configuration.visibility.milliseconds)
+        request.others = others?.retry.policy
+        return request
     }
 
     /// How many tasks may be begun, at least one; nil: it is to stop.
@@ -117,11 +125,11 @@ final class WorkerSession: Sendable {
             defer { state.waiter = nil }
             return (state.waiter, isNews)
         }
-        if let waiter { engine.abandon(waiter) }
+        if let waiter { source.abandon(waiter) }
         wake()
         guard isNews else { return }
         let grace = isUrgent ? Duration.zero : configuration.shutdownGrace
-        engine.schedule(after: grace) { [weak self] in self?.cancelAll() }
+        source.schedule(after: grace) { [weak self] in self?.cancelAll() }
     }
 
     private func cancelAll() {
@@ -129,7 +137,7 @@ final class WorkerSession: Sendable {
             state.isStopping ? Array(state.running.values) : []
         }
         for task in running { task.cancel(.shutdown) }
-        engine.schedule(after: configuration.cancellationGrace) {
+        source.schedule(after: configuration.cancellationGrace) {
             for task in running { task.end(.abandoned) }
         }
     }
@@ -139,7 +147,9 @@ final class WorkerSession: Sendable {
     // MARK: One task
 
     private func start(_ delivery: Delivery) {
-        guard let handler = handlers[delivery.name] else { return engine.giveBack([delivery.lease]) }
+        guard let handler = handlers[delivery.name] ?? others else {
+            return source.giveBack([delivery.lease])
+        }
         let running = RunningTask(delivery.lease)
         let isLate = state.withLock { state in
             state.running[delivery.lease] = running
@@ -148,7 +158,7 @@ final class WorkerSession: Sendable {
         heartbeat()
         let context = TaskContext(
             id: TaskID(delivery.lease.task), attempt: delivery.attempt, name: delivery.name,
-            lease: delivery.lease, engine: engine)
+            lease: delivery.lease, source: source)
         running.start {
             guard let payload = delivery.payload else {
                 throw TaskRejection("what was published cannot be read from the log")
@@ -157,10 +167,10 @@ final class WorkerSession: Sendable {
         }
         if isLate { running.cancel(.shutdown) }
         if let limit = handler.softLimit {
-            engine.schedule(after: limit) { [weak running] in running?.cancel(.softLimit(limit)) }
+            source.schedule(after: limit) { [weak running] in running?.cancel(.softLimit(limit)) }
         }
         if let limit = handler.hardLimit {
-            engine.schedule(after: limit) { [weak running] in running?.end(.overdue(limit)) }
+            source.schedule(after: limit) { [weak running] in running?.end(.overdue(limit)) }
         }
         Task { [self] in
             await settle(running, await running.outcome())
@@ -176,24 +186,25 @@ final class WorkerSession: Sendable {
             switch outcome {
             case .done(let result):
                 do throws(TaskError) {
-                    try await engine.complete(lease, result: result)
+                    try await source.complete(lease, result: result)
                 } catch .tooLarge(let bytes, let limit) {
-                    try await engine.reject(
+                    try await source.reject(
                         lease, cause: "its result has \(bytes) bytes; a result has \(limit) at most")
                 }
             case .failed(let cause, let delay):
-                try await engine.fail(lease, cause: cause, retryAfter: delay?.milliseconds)
-            case .rejected(let cause): try await engine.reject(lease, cause: cause)
+                try await source.fail(lease, cause: cause, retryAfter: delay?.milliseconds)
+            case .rejected(let cause): try await source.reject(lease, cause: cause)
             case .overdue(let limit):
-                try await engine.fail(lease, cause: "it took longer than its hard limit of \(limit)")
-            case .interrupted, .abandoned: try await engine.release(lease)
+                let cause = "it took longer than its hard limit of \(limit)"
+                try await source.fail(lease, cause: cause, retryAfter: nil)
+            case .interrupted, .abandoned: try await source.release(lease)
             case .lost: break
             }
         } catch {
             // Another has the task, or nobody can say anything of it: its lease will end.
-            engine.logger.debug(
+            source.logger.debug(
                 "the outcome of a task is not taken",
-                metadata: ["queue": "\(engine.name)", "task": "\(lease.task.text)", "reason": "\(error)"])
+                metadata: ["queue": "\(source.name)", "task": "\(lease.task.text)", "reason": "\(error)"])
         }
     }
 
@@ -206,7 +217,9 @@ final class WorkerSession: Sendable {
             return !state.hasHeartbeat
         }
         guard isNeeded else { return }
-        engine.schedule(after: configuration.visibility / 3) { [weak self] in self?.beat() }
+        source.schedule(after: min(configuration.visibility / 3, source.longestSilence)) { [weak self] in
+            self?.beat()
+        }
     }
 
     private func beat() {
@@ -215,7 +228,9 @@ final class WorkerSession: Sendable {
             return state.running
         }
         guard !running.isEmpty else { return }
-        for lease in engine.heartbeat(Array(running.keys)) { running[lease]?.cancel(.lost) }
+        source.heartbeat(Array(running.keys)) { lost in
+            for lease in lost { running[lease]?.cancel(.lost) }
+        }
         heartbeat()
     }
 

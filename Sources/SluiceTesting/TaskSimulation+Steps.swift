@@ -11,7 +11,8 @@ extension TaskSimulation {
         case ..<23: try endAtomicWrite()
         case ..<40: lease()
         case ..<60: work()
-        case ..<63: heartbeat()
+        case ..<62: heartbeat()
+        case ..<63: endHost()
         case ..<74: append()
         case ..<84: try sync()
         case ..<90: advance()
@@ -72,20 +73,25 @@ extension TaskSimulation {
     private func lease() {
         let host = random.chance(0.5) ? localHost : UInt64(random.within(1...2))
         let holder = TaskHolder(host: host, worker: UInt64(random.below(2)))
-        let handlers = random.chance(0.7) ? policies : [random.pick(policies)]
+        var handlers = random.chance(0.7) ? policies : [random.pick(policies)]
+        var others: TaskRetryPolicy?
+        if handlers.count > 1, random.chance(0.3) { others = handlers.removeFirst().policy }
         let visibility = Int64(random.pick([2_000, 10_000, 30_000]))
         let before = Dictionary(uniqueKeysWithValues: machine.accounts.map { ($0.task, $0) })
-        let leased = machine.lease(
-            LeaseRequest(
-                holder: holder, handlers: handlers, count: random.within(1...4), visibility: visibility),
-            now: now)
+        var request = LeaseRequest(
+            holder: holder, handlers: handlers, count: random.within(1...4), visibility: visibility)
+        request.others = others
+        let leased = machine.lease(request, now: now)
         guard !leased.isEmpty else { return decided() }
         note("host \(host & 0xFF) leases \(leased.map { "\($0.lease.task.sequence).\($0.lease.token)" })")
         let deadline = now.monotonicNanoseconds + visibility * 1_000_000
         for task in leased {
             grants.append(Grant(task: task, holder: holder, before: before[task.lease.task]))
         }
+        let time = endings[host]
         decided { [self] in
+            // Whoever asked may be gone by now.
+            guard endings[host] == time else { return }
             for task in leased {
                 told.append(
                     Told(lease: task.lease, holder: holder, deadline: deadline, visibility: visibility))
@@ -172,6 +178,21 @@ extension TaskSimulation {
         decided()
     }
 
+    /// A process is gone, with all its workers; or it says goodbye.
+    private func endHost() {
+        let host = random.chance(0.2) ? localHost : UInt64(random.within(1...2))
+        let isSudden = random.chance(0.5)
+        note("host \(host & 0xFF) \(isSudden ? "vanishes" : "leaves")")
+        machine.endHost(host, cause: isSudden ? "gone" : nil, now: now)
+        told.removeAll { $0.holder.host == host }
+        if machine.accounts.contains(where: { $0.holder?.host == host }) {
+            failures.append("a host that is gone has a task")
+        }
+        outcome.vanished += 1
+        endings[host, default: 0] += 1
+        decided()
+    }
+
     // MARK: Time and administration
 
     private func advance() {
@@ -188,7 +209,15 @@ extension TaskSimulation {
     private func administer() {
         guard let task = machine.accounts.randomElement(using: &random)?.task else { return }
         let now = now
-        switch random.below(6) {
+        switch random.below(7) {
+        case 6:
+            let key = TaskRecordKey(.definition, task.sequence)
+            let stored = outbox.last { $0.key == key }?.value ?? log.last { $0.key == key }?.value
+            guard let value = stored, var definition = try? TaskDefinition(value[...]) else { break }
+            definition.payload = [1, 2]
+            guard (try? machine.edit(task, definition)) != nil else { break }
+            note("edits \(task.sequence)")
+            outcome.edited += 1
         case ..<3:
             guard (try? machine.cancel(task, now: now)) != nil else { break }
             note("cancels \(task.sequence)")

@@ -48,6 +48,10 @@ public struct TaskSimulationOutcome: Sendable, Hashable {
     public var deaths = 0
     /// Machines that were compared with one made from the log.
     public var replays = 0
+    /// Processes of workers that were gone.
+    public var vanished = 0
+    /// Definitions that were changed.
+    public var edited = 0
     /// Tasks that were given out alone.
     public var alone = 0
     /// How often a task came into each final state, by the state's number.
@@ -107,6 +111,8 @@ public final class TaskSimulation {
     var ended: [TaskIdentity: TaskState] = [:]
     /// Somebody gave it another life, or removed it: what was answered before may not be so.
     var touched: Set<TaskIdentity> = []
+    /// How often a host was gone.
+    var endings: [UInt64: Int] = [:]
     /// What was given out in this step, and what went wrong in it.
     var grants: [Grant] = []
     var failures: [String] = []

@@ -351,4 +351,70 @@ import Testing
         bench.machine.confirm(two.task, at: 70, now: bench.now)
         #expect(bench.lease().map(\.definitionOffset) == [70])
     }
+
+    // MARK: Other processes
+
+    @Test func `what a process had that is gone is others' at once, and what it gives back does not count`()
+        throws
+    {
+        var bench = TaskBench()
+        let tasks = try (0..<3).map { _ in try bench.publish() }
+        let lost = bench.lease(2, host: 8)
+        let other = bench.lease(1, host: 9)[0]
+        bench.machine.endHost(8, cause: "gone", now: bench.now)
+        bench.store()
+        #expect(tasks.map { bench.state($0) } == [.available, .available, .leased])
+        #expect(bench.machine.takeRevoked().map(\.lease) == lost.map(\.lease))
+        #expect(throws: TaskRefusal.leaseLost) {
+            try bench.machine.complete(lost[0].lease, result: [], now: bench.now)
+        }
+        bench.machine.endHost(9, cause: nil, now: bench.now)
+        bench.store()
+        #expect(bench.state(tasks[2]) == .available && bench.machine.history(of: tasks[2]) == nil)
+        #expect(throws: TaskRefusal.leaseLost) {
+            try bench.machine.complete(other.lease, result: [], now: bench.now)
+        }
+        // Near their limit, and lost once: alone.
+        #expect(bench.lease(3).map(\.attempt) == [2])
+        #expect(bench.reopened().accounts == bench.machine.accounts)
+    }
+
+    @Test func `a worker may take tasks of names that it does not know`() throws {
+        var bench = TaskBench()
+        try bench.publish("a")
+        try bench.publish("z")
+        var request = LeaseRequest(
+            holder: TaskHolder(host: 8, worker: 1), handlers: [("a", TaskRetryPolicy(attempts: 1))], count: 5,
+            visibility: 1_000)
+        request.others = TaskRetryPolicy(attempts: 2)
+        let leased = bench.machine.lease(request, now: bench.now)
+        #expect(leased.map(\.name) == ["a", "z"])
+        for task in leased { try bench.machine.fail(task.lease, cause: "no", now: bench.now) }
+        #expect(leased.map { bench.state($0.lease.task) } == [.dead, .retrying])
+    }
+
+    @Test func `a dead task gets another definition, and no other task does`() throws {
+        var bench = TaskBench()
+        let task = try bench.publish()
+        var definition = try TaskDefinition(try #require(bench.log[0].value)[...])
+        definition.payload = [7]
+        #expect(throws: TaskRefusal.notPossible(.redrive, .available)) {
+            try bench.machine.edit(task, definition)
+        }
+        try bench.machine.reject(bench.lease()[0].lease, cause: "no", now: bench.now)
+        try bench.machine.edit(task, definition)
+        bench.store()
+        try bench.machine.redrive(task, now: bench.now)
+        bench.store()
+        let again = bench.lease()[0]
+        #expect(
+            try TaskDefinition(try #require(bench.log[Int(again.definitionOffset)].value)[...]).payload == [7]
+        )
+        #expect(bench.reopened().accounts == bench.machine.accounts)
+        definition.payload = ArraySlice(repeating: 0, count: TaskLimits.payloadBytes + 1)
+        try bench.machine.reject(again.lease, cause: "no", now: bench.now)
+        #expect(throws: TaskRefusal.tooLarge(bytes: 524_289, limit: 524_288)) {
+            try bench.machine.edit(task, definition)
+        }
+    }
 }

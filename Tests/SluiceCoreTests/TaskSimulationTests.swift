@@ -10,7 +10,7 @@ import Testing
 
     static var seeds: UInt64 {
         #if DEBUG
-        let usual: UInt64 = 200
+        let usual: UInt64 = 100
         #else
         let usual: UInt64 = 3_000
         #endif
@@ -30,6 +30,8 @@ import Testing
                 sum.deaths += outcome.deaths
                 sum.replays += outcome.replays
                 sum.alone += outcome.alone
+                sum.vanished += outcome.vanished
+                sum.edited += outcome.edited
                 sum.endings.merge(outcome.endings, uniquingKeysWith: +)
             } catch {
                 Issue.record(error)
@@ -40,7 +42,7 @@ import Testing
         // What is to be tried out happens.
         guard Self.seeds >= 200 else { return }
         #expect(sum.leases > 1_000 && sum.fenced > 100 && sum.deaths > 100 && sum.replays > 100)
-        #expect(sum.alone > 10)
+        #expect(sum.alone > 10 && sum.vanished > 100 && sum.edited > 100)
         for state in TaskState.allCases where state.isFinal {
             #expect(sum.endings[state.rawValue, default: 0] > 10, "\(state)")
         }

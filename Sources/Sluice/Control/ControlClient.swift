@@ -24,10 +24,20 @@ package enum ControlClient {
         let file = sluice_control_connect(store)
         guard file >= 0 else { return .silent }
         defer { close(file) }
+        var input = ControlInput()
+        return exchange(message(request, members), over: file, &input)
+    }
+
+    /// The bytes of a request.
+    static func message(_ request: String, _ members: [String: JSONValue]) -> [UInt8] {
         var message = members
         message["version"] = .integer(ControlMessage.version)
         message["request"] = .string(request)
-        let bytes = ControlMessage.encode(.object(message))
+        return ControlMessage.encode(.object(message))
+    }
+
+    /// Sends a request over a connection that has none under way, and waits for its answer.
+    static func exchange(_ bytes: [UInt8], over file: Int32, _ input: inout ControlInput) -> Answer {
         var sent = 0
         while sent < bytes.count {
             let count = bytes[sent...].withUnsafeBytes { sluice_send(file, $0.baseAddress, $0.count) }
@@ -35,7 +45,6 @@ package enum ControlClient {
             guard count > 0 else { return .silent }
             sent += count
         }
-        var input = ControlInput()
         var buffer = [UInt8](repeating: 0, count: 64 << 10)
         while true {
             switch input.next() {

@@ -19,6 +19,8 @@
 //   setUser        user: UserRecord's bytes in base64;        {}
 //                  mayReplace: true or false
 //   deleteUser     user                                       {}
+//
+// Layers above the store answer others: ControlPeer.swift; of queues of tasks it is SluiceTasks/Requests.
 
 package import SluiceCore
 package import SluiceLog
@@ -30,11 +32,20 @@ import Darwin
 #endif
 
 /// Why a request was refused.
-struct ControlFailure: Error, Sendable {
-    var code: String
-    var message: String
+package struct ControlFailure: Error, Sendable {
+    /// For programs: the name of an error's case.
+    package var code: String
+    /// For people: what happened, and what to do.
+    package var message: String
 
-    static func illegal(_ message: String) -> ControlFailure {
+    /// A refusal.
+    package init(code: String, message: String) {
+        self.code = code
+        self.message = message
+    }
+
+    /// What was asked for makes no sense.
+    package static func illegal(_ message: String) -> ControlFailure {
         ControlFailure(code: "illegalRequest", message: message)
     }
 }
@@ -129,7 +140,7 @@ enum ControlRequests {
     }
 
     /// The answer to the bytes of one message, whatever they are.
-    static func answer(_ bytes: [UInt8], _ store: StreamStore) async -> JSONValue {
+    static func answer(_ bytes: [UInt8], _ store: StreamStore, _ peer: ControlPeer) async -> JSONValue {
         do {
             let request = try JSONValue(parsing: bytes)
             guard request["version"]?.integer == ControlMessage.version else {
@@ -137,6 +148,9 @@ enum ControlRequests {
                     code: "unsupported", message: "This store speaks version \(ControlMessage.version).")
             }
             let name = try request.text("request")
+            if let service = store.services.withLock({ $0[name] }) {
+                return ControlMessage.result(try await service(store, request, peer))
+            }
             guard let handler = table[name] else {
                 throw ControlFailure(code: "unsupported", message: "There is no request \"\(name)\".")
             }
@@ -190,8 +204,8 @@ extension UserRecord {
 }
 
 extension JSONValue {
-    /// A member that must be there, and text.
-    fileprivate func text(_ name: String) throws -> String {
+    /// A member that must be there, and text. Throws `ControlFailure`.
+    package func text(_ name: String) throws -> String {
         guard let text = self[name]?.string else {
             throw ControlFailure.illegal("The request needs \"\(name)\", a string.")
         }

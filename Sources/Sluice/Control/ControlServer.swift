@@ -3,7 +3,8 @@
 // (1) At most `maxConnections`; whoever comes beyond that waits in the kernel's queue. (2) A connection has
 // one request under way; until it is answered nothing more is read from it. (3) One that is silent for a
 // minute, or does not take its answer, is closed. (4) No bytes trap: see ControlMessage. (5) The store is
-// held while a request of it runs, and not otherwise: a store that is dropped ends the thread.
+// held while a request of it runs, and not otherwise: a store that is dropped ends the thread. (6) That a
+// connection ends is noticed at once, also while its request is under way: its peer ends with it.
 
 #if canImport(Glibc)
 import Glibc
@@ -16,7 +17,8 @@ import SluiceCore
 import SluiceLog
 
 final class ControlServer: @unchecked Sendable {
-    private static let maxConnections = 16
+    /// A worker of another process has two.
+    private static let maxConnections = 64
     private static let idleNanoseconds: Int64 = 60_000_000_000
 
     private weak var store: StreamStore?
@@ -35,6 +37,7 @@ final class ControlServer: @unchecked Sendable {
     private struct Connection {
         /// Tells connections of one descriptor apart.
         var serial: Int
+        let peer = ControlPeer()
         var input = ControlInput()
         var output: [UInt8] = []
         var isAnswering = false
@@ -151,7 +154,9 @@ final class ControlServer: @unchecked Sendable {
     private static var deadline: Int64 { Instant.monotonicNow + idleNanoseconds }
 
     private func drop(_ file: Int32, _ connections: inout [Int32: Connection]) {
-        if connections.removeValue(forKey: file) != nil { close(file) }
+        guard let connection = connections.removeValue(forKey: file) else { return }
+        close(file)
+        connection.peer.end()
     }
 
     private func serve(_ file: Int32, _ events: Int32, _ connections: inout [Int32: Connection]) {
@@ -192,10 +197,16 @@ final class ControlServer: @unchecked Sendable {
                 return
             }
             connection.isAnswering = true
-            let serial = connection.serial
+            let (serial, peer) = (connection.serial, connection.peer)
             Task.detached { [self] in
-                let answer = ControlMessage.encode(await ControlRequests.answer(bytes, store))
-                answers.withLock { $0.ready.append((file, serial, answer)) }
+                var answer = ControlMessage.encode(await ControlRequests.answer(bytes, store, peer))
+                if answer.count > ControlMessage.headerBytes + ControlMessage.maxBytes {
+                    answer = ControlMessage.encode(
+                        ControlMessage.failure(
+                            "tooLarge", "The answer has \(answer.count) bytes: ask for less at a time."))
+                }
+                let message = answer
+                answers.withLock { $0.ready.append((file, serial, message)) }
                 sluice_wake_ring(wake)
             }
         }

@@ -56,6 +56,11 @@ extension ServedStore {
         }
     }
 
+    /// What belongs to the store by a name; nil when nobody has it.
+    package func attached<Object: AnyObject & Sendable>(_ name: String) -> Object? {
+        store.attachments.withLock { $0[name]?.object as? Object }
+    }
+
     /// Where the store's log entries go.
     package var logger: Logger { engine.logger }
 }

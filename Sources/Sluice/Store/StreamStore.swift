@@ -26,6 +26,8 @@ public final class StreamStore: Streams, Service {
     let atomicSink = AtomicSink()
     /// What belongs to the store by a name, as long as somebody has it.
     let attachments = Locked<[String: WeakAttachment]>([:])
+    /// What layers above answer on the control socket.
+    let services = Locked<[String: ControlService]>([:])
     /// Set once, before the store is shared.
     private let control = Locked<ControlServer?>(nil)
 

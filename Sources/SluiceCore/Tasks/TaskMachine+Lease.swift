@@ -11,6 +11,9 @@ extension TaskMachine {
         advance(to: now)
         guard !isPaused, hosts[request.holder.host]?.isAlone != true else { return [] }
         var policies: [UInt32: TaskRetryPolicy] = [:]
+        if let others = request.others {
+            for number in names.indices { policies[UInt32(number)] = others }
+        }
         for handler in request.handlers {
             if let number = numbers[handler.name] { policies[number] = handler.policy }
         }
@@ -77,6 +80,19 @@ extension TaskMachine {
         hosts[held.holder.host]?.count -= 1
         hosts[held.holder.host]?.isAlone = false
         if hosts[held.holder.host]?.count == 0 { hosts[held.holder.host] = nil }
+    }
+
+    /// A host is gone, and has nothing any more: attempts end as lost ones, at once. Without a cause it said
+    /// goodbye: what it has is given back, and does not count.
+    package mutating func endHost(_ host: UInt64, cause: String?, now: Instant) {
+        for slot in leases.filter({ $0.value.holder.host == host }).keys.sorted() {
+            let lease = TaskLease(task: identity(slot), token: entries[Int(slot)].deliveries)
+            if let cause {
+                endAttempt(slot, .lost, cause, delay: 0, now)
+            } else {
+                try? release(lease, now: now)
+            }
+        }
     }
 
     /// The slot of a task, if the lease is what holds it. Throws `unknownTask`, `leaseLost`.

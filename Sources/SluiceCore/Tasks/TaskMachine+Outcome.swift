@@ -144,6 +144,23 @@ extension TaskMachine {
         emitStanding(slot, now)
     }
 
+    /// Puts another definition in the place of a task's: of one that is to be run anew, with another payload.
+    ///
+    /// - Parameter definition: what the log has of the task, changed.
+    /// - Throws: `unknownTask`; `notPossible` unless it can be redriven; `tooLarge`.
+    package mutating func edit(
+        _ task: TaskIdentity, _ definition: TaskDefinition
+    ) throws(TaskRefusal) {
+        let slot = try find(task)
+        let state = entries[Int(slot)].state
+        guard state.after(.redrive) != nil else { throw .notPossible(.redrive, state) }
+        guard definition.payload.count <= TaskLimits.payloadBytes else {
+            throw .tooLarge(bytes: definition.payload.count, limit: TaskLimits.payloadBytes)
+        }
+        precondition(definition.nonce == task.nonce, "the definition is another task's")
+        emit(.definition, slot, task.sequence, definition.bytes)
+    }
+
     /// Does not wait for a task's time. Throws `unknownTask`, `notPossible`.
     package mutating func hurry(_ task: TaskIdentity, now: Instant) throws(TaskRefusal) {
         let slot = try find(task)

@@ -136,6 +136,8 @@ package struct LeaseRequest: Sendable {
     package var count: Int
     /// How long a lease holds without a heartbeat.
     package var visibility: Int64
+    /// How often tasks of other names are tried, if it can do these, too.
+    package var others: TaskRetryPolicy?
 
     /// A request.
     package init(
@@ -158,6 +160,14 @@ package struct LeasedTask: Hashable, Sendable {
     package var attempt: UInt32
     /// Where its definition is in the log; −1 while that is not known, until what was appended is placed.
     package var definitionOffset: Int64
+
+    /// A task that was given out.
+    package init(lease: TaskLease, name: String, attempt: UInt32, definitionOffset: Int64 = -1) {
+        self.lease = lease
+        self.name = name
+        self.attempt = attempt
+        self.definitionOffset = definitionOffset
+    }
 }
 
 /// A lease that its holder has no more.
