@@ -108,6 +108,7 @@ let package = Package(
             name: "sluice-tool",
             dependencies: [
                 "Sluice", "SluiceFoundation", "SluiceLog", "SluiceCore",
+                .target(name: "SluiceTasks", condition: .when(traits: ["Tool"])),
                 .target(name: "SluiceServer", condition: .when(traits: ["Tool"])),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),

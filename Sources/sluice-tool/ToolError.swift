@@ -35,6 +35,7 @@ enum Exit {
         case ToolError.failed(let message): return report(message, failed)
         case ToolError.usage(let message): return report(message, usage)
         case let error as StreamError: return report(advised(error), failed)
+        case let error as ControlFailure: return report(error.message, failed)
         case is CancellationError: return report("Interrupted before it was done.", failed)
         default: break
         }

@@ -40,7 +40,7 @@ enum Allowed {
             "Sources/sluice-tool",
             system.union([
                 "Sluice", "SluiceFoundation", "SluiceLog", "SluiceCore", "ArgumentParser", "Foundation",
-                "Logging", "Metrics", "SluiceServer",
+                "Logging", "Metrics", "SluiceServer", "SluiceTasks",
             ])
         ),
         (

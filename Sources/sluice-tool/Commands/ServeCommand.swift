@@ -6,6 +6,7 @@ import Logging
 import Metrics
 import Sluice
 import SluiceServer
+import SluiceTasks
 
 struct ServeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -78,6 +79,8 @@ struct ServeCommand: AsyncParsableCommand {
         if metrics != nil { MetricsSystem.bootstrap(numbers) }
         let exporter = metrics.map { MetricsServer(numbers, at: .init(host: $0.host, port: $0.port)) }
         try await store.withStore(configuration, mayMake: true) { [logger] store in
+            let keeper = try await QueueKeeper.open(store)
+            defer { withExtendedLifetime(keeper) {} }
             let exporting = Task { await export(exporter, logger) }
             let result = await serve(store, tls, logger)
             exporter?.shutdown()

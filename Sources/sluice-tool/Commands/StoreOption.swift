@@ -5,6 +5,7 @@ import ArgumentParser
 import Sluice
 import SluiceCore
 import SluiceLog
+import SluiceTasks
 
 struct StoreOption: ParsableArguments {
     @Option(
@@ -32,6 +33,8 @@ struct StoreOption: ParsableArguments {
             mayMake
             ? try await StreamStore.open(at: path, configuration: configuration)
             : try await open(configuration)
+        // Whoever has it open answers for it.
+        TaskRequests.serve(store)
         let result: R
         do {
             result = try await body(store)
@@ -117,7 +120,7 @@ struct StoreOption: ParsableArguments {
         throw ToolError.failed(
             """
             There is no store at \(path). Give its directory with --store DIR or SLUICE_STORE; \
-            `sluice topic create NAME` makes a store where there is none.
+            `sluice topic create NAME` and `sluice task publish NAME` make a store where there is none.
             """)
     }
 

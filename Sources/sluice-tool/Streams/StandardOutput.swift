@@ -32,6 +32,18 @@ struct StandardOutput: ~Copyable {
             "Standard output cannot be written: \(System.text(ofErrno: error)). Check where it leads to.")
     }
 
+    /// Writes bytes as they are.
+    static func write(_ bytes: [UInt8]) throws(ToolError) {
+        var output = StandardOutput()
+        for byte in bytes { output.text.append(byte) }
+        try output.flush()
+    }
+
+    /// Prints lines at once; nothing when there are none.
+    static func printLines(_ lines: [String]) throws(ToolError) {
+        if !lines.isEmpty { try print(lines.joined(separator: "\n")) }
+    }
+
     /// Prints lines at once, for commands that print few.
     static func print(_ lines: String) throws(ToolError) {
         var output = StandardOutput()
@@ -45,6 +57,11 @@ struct StandardOutput: ~Copyable {
 enum StandardError {
     /// Writes a line. That it cannot be written is told to nobody.
     static func print(_ line: String) { write(line + "\n") }
+
+    /// Writes bytes as they are.
+    static func write(bytes: ArraySlice<UInt8>) {
+        _ = bytes.withUnsafeBytes { System.writeAll($0.bytes, to: 2) }
+    }
 
     static func write(_ text: String) {
         var text = text

@@ -1,6 +1,6 @@
 // The calls of the operating system that the tool makes, each in the form that the rest of it wants.
 //
-// (1) Descriptors 0, 1 and 2 only. (2) A call that a signal interrupts is made again.
+// (1) Descriptors 0, 1 and 2, and those of who asks. (2) A call that a signal interrupts is made again.
 
 #if Tool
 #if canImport(Glibc)
@@ -25,6 +25,42 @@ enum System {
             if descriptor > 2 { close(descriptor) }
             if descriptor < 0 || descriptor > 2 { return }
         }
+    }
+
+    /// No child gets what this process has open beside 0, 1 and 2: what it was started with included.
+    static func keepDescriptorsFromChildren() {
+        for descriptor in 3..<Int32(1024) { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
+    }
+
+    /// Opens a file; the system's error number negated when that cannot be.
+    static func openToRead(_ path: String) -> Int32 {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        return descriptor < 0 ? -errno : descriptor
+    }
+
+    /// Closes what was opened.
+    static func closeFile(_ descriptor: Int32) { close(descriptor) }
+
+    /// read(2) as it is, without waiting where the descriptor says so; −1 with errno.
+    static func readOnce(_ descriptor: Int32, into buffer: inout [UInt8]) -> Int {
+        buffer.withUnsafeMutableBytes { buffer in
+            read(descriptor, buffer.baseAddress, buffer.count)
+        }
+    }
+
+    /// The same for writing; the count, or −1 with errno.
+    static func writeOnce(_ bytes: RawSpan, to descriptor: Int32) -> Int {
+        bytes.withUnsafeBytes { bytes in
+            write(descriptor, bytes.baseAddress, bytes.count)
+        }
+    }
+
+    /// Whether there is a program of that name, in $PATH when it has no '/'.
+    static func isProgram(_ name: String) -> Bool {
+        guard !name.isEmpty else { return false }
+        if name.contains("/") { return access(name, X_OK) == 0 }
+        let folders = (environment("PATH") ?? "/usr/bin:/bin").split(separator: ":")
+        return folders.contains { access("\($0)/\(name)", X_OK) == 0 }
     }
 
     /// Lets nobody see what is typed at a terminal. Returns how it was.
