@@ -66,15 +66,49 @@ import Testing
         let refused = try tool.run("group", "seek", "g", "--to", "start")
         #expect(refused.status == 1 && refused.errors.contains("has members"), "\(refused.errors)")
         #expect(try tool.run("group", "delete", "g").status == 1)
-        let second = try tool.run("topic", "consume", "a", "-g", "g")
-        #expect(
-            second.status == 1 && second.errors.contains("\(member.processIdentifier)"), "\(second.errors)")
         // What is read beside it does not disturb it.
         #expect(try tool.expect("topic", "consume", "a", "-e").lines.count == 20)
         member.interrupt()
         member.waitUntilExit()
         #expect(member.terminationStatus == 0)
         #expect(try tool.expect("group", "list").lines.last == "g     Empty  0        2           0")
+    }
+
+    @Test func `a member of another process shares the group of a live store`() throws {
+        let tool = try filled(100)
+        let server = try tool.serve()
+        // One after another: each goes on where the one before has stopped.
+        var seen: [String] = []
+        for _ in 0..<4 {
+            seen += try tool.expect("topic", "consume", "a", "-g", "g", "-n", "30", "-f", "%v\n").lines
+        }
+        #expect(Set(seen).count == 120 && seen.count == 120)
+        // Beside each other: both have a partition, and one that is killed leaves it to the other.
+        let members = try (0..<2).map { _ in
+            let member = tool.process(["topic", "consume", "a", "-g", "g", "-f", "%v\n"])
+            let output = Pipe()
+            member.standardOutput = output
+            try member.run()
+            return (member, output)
+        }
+        while !(try tool.expect("group", "list").text.contains("Stable  2")) {}
+        kill(members[0].0.processIdentifier, SIGKILL)
+        members[0].0.waitUntilExit()
+        while !(try tool.expect("group", "list").text.contains("Stable  1        2           0\n")) {}
+        members[1].0.interrupt()
+        members[1].0.waitUntilExit()
+        #expect(members[1].0.terminationStatus == 0)
+        for (_, output) in members {
+            seen += String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+                .split(separator: "\n").map(String.init)
+        }
+        // What the killed one had printed and not committed may have come again.
+        #expect(Set(seen) == Set((0..<2).flatMap { p in (0..<100).map { "\(p)-\($0)" } }))
+        let unknown = try tool.run("topic", "consume", "nothing", "-g", "g")
+        #expect(unknown.status == 1 && unknown.errors.contains("nothing"), "\(unknown.errors)")
+        server.terminate()
+        server.waitUntilExit()
+        #expect(server.terminationStatus == 0)
     }
 }
 #endif

@@ -70,6 +70,24 @@ struct Tool {
             errors: String(decoding: try Data(contentsOf: URL(filePath: names[2])), as: UTF8.self))
     }
 
+    /// `sluice serve`, once it listens, until it is ended.
+    func serve() throws -> Process {
+        let process = process(["serve", "--listen", "127.0.0.1:0"])
+        process.standardInput = FileHandle.nullDevice
+        let errors = Pipe()
+        process.standardError = errors
+        try process.run()
+        var text = Data()
+        while text.range(of: Data("listening".utf8)) == nil {
+            let more = errors.fileHandleForReading.availableData
+            if more.isEmpty { break }
+            text += more
+        }
+        // What it says from now on nobody reads.
+        errors.fileHandleForReading.readabilityHandler = { _ = $0.availableData }
+        return process
+    }
+
     /// A process that has not been started.
     func process(_ arguments: [String], _ environment: [String: String]? = nil) -> Process {
         let process = Process()

@@ -14,6 +14,8 @@ package final class ControlPeer: Sendable {
         var actions: [Int: @Sendable () -> Void] = [:]
     }
     private let state = Locked(State())
+    /// The member of a group that it is.
+    let member = Locked<ControlMember?>(nil)
 
     /// Somebody who may ask.
     package init() {}
@@ -32,6 +34,9 @@ package final class ControlPeer: Sendable {
 
     /// What was to be done at the end is not to be done any more.
     package func forget(_ number: Int) { state.withLock { $0.actions[number] = nil } }
+
+    /// Whether somebody has something by it: it may be silent for as long as that lasts.
+    var isHolding: Bool { state.withLock { !$0.actions.isEmpty } }
 
     /// The connection has ended.
     package func end() {

@@ -20,7 +20,8 @@
 //                  mayReplace: true or false
 //   deleteUser     user                                       {}
 //
-// Layers above the store answer others: ControlPeer.swift; of queues of tasks it is SluiceTasks/Requests.
+// Members of groups in other processes have theirs: ControlMember.swift. Layers above the store answer others:
+// ControlPeer.swift; of queues of tasks it is SluiceTasks/Requests.
 
 package import SluiceCore
 package import SluiceLog
@@ -150,6 +151,9 @@ enum ControlRequests {
             let name = try request.text("request")
             if let service = store.services.withLock({ $0[name] }) {
                 return ControlMessage.result(try await service(store, request, peer))
+            }
+            if let result = try await ControlMember.answer(name, store, request, peer) {
+                return ControlMessage.result(result)
             }
             guard let handler = table[name] else {
                 throw ControlFailure(code: "unsupported", message: "There is no request \"\(name)\".")

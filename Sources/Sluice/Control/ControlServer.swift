@@ -2,9 +2,10 @@
 //
 // (1) At most `maxConnections`; whoever comes beyond that waits in the kernel's queue. (2) A connection has
 // one request under way; until it is answered nothing more is read from it. (3) One that is silent for a
-// minute, or does not take its answer, is closed. (4) No bytes trap: see ControlMessage. (5) The store is
-// held while a request of it runs, and not otherwise: a store that is dropped ends the thread. (6) That a
-// connection ends is noticed at once, also while its request is under way: its peer ends with it.
+// minute and has nothing by being there, or does not take its answer, is closed. (4) No bytes trap: see
+// ControlMessage. (5) The store is held while a request of it runs, and not otherwise: a store that is
+// dropped ends the thread. (6) That a connection ends is noticed at once, also while its request is under
+// way: its peer ends with it.
 
 #if canImport(Glibc)
 import Glibc
@@ -44,6 +45,9 @@ final class ControlServer: @unchecked Sendable {
         /// Closed when all has been sent.
         var isEnding = false
         var deadline: Int64
+
+        /// Who waits for an answer, or has something by being there, may be silent.
+        var mayTimeOut: Bool { !isAnswering && (!output.isEmpty || !peer.isHolding) }
     }
 
     /// Listens in the store's directory. nil, with a line in the log, when that cannot be.
@@ -114,8 +118,7 @@ final class ControlServer: @unchecked Sendable {
             }
             takeAnswers(&connections)
             let now = Instant.monotonicNow
-            for (file, connection) in connections where connection.deadline <= now && !connection.isAnswering
-            {
+            for (file, connection) in connections where connection.deadline <= now && connection.mayTimeOut {
                 drop(file, &connections)
             }
         }
@@ -130,7 +133,7 @@ final class ControlServer: @unchecked Sendable {
 
     /// Milliseconds until the first connection has been silent for too long; -1 without one.
     private func timeout(_ connections: [Int32: Connection]) -> Int32 {
-        guard let first = connections.values.filter({ !$0.isAnswering }).map(\.deadline).min() else {
+        guard let first = connections.values.filter(\.mayTimeOut).map(\.deadline).min() else {
             return -1
         }
         return Int32(clamping: max(0, first - Instant.monotonicNow) / 1_000_000 + 1)

@@ -3,6 +3,7 @@
 #if Tool
 import ArgumentParser
 import Sluice
+import SluiceCore
 import SluiceLog
 
 struct TopicConsume: AsyncParsableCommand {
@@ -73,13 +74,11 @@ struct TopicConsume: AsyncParsableCommand {
         if let group {
             do {
                 try await store.withStore { try await join(group, start, $0, &output) }
-            } catch StreamError.locked(_, let process) {
-                throw ToolError.failed(
-                    """
-                    Process \(process.map(String.init) ?? "?") has the store open, and groups live there: a \
-                    member from outside joins through a Kafka server in that process. Without -g the topic \
-                    can be read beside it.
-                    """)
+            } catch let error as StreamError {
+                guard case .locked = error else { throw error }
+                guard let line = ControlLine.open(store.path) else { throw error }
+                defer { line.close() }
+                try await join(group, start, line, &output)
             }
             return output.finish()
         }
@@ -109,6 +108,44 @@ struct TopicConsume: AsyncParsableCommand {
             if output.isFull { break }
         }
         try await consumer.close()
+    }
+
+    /// The same as a member in the process that has the store open: it gives out what is to be read, and the
+    /// records are read in the files.
+    private func join(
+        _ group: String, _ start: Position, _ line: ControlLine, _ output: inout RecordOutput
+    ) async throws {
+        let topics = JSONValue.array(names.map { .string($0) })
+        _ = try result(
+            await line.ask("joinGroup", ["group": .string(group), "topics": topics, "start": start.json]))
+        let store = try await StreamStore.openReadOnly(at: store.path, includingUnsynced: true)
+        defer { store.close() }
+        var commit: [String: JSONValue] = [:]
+        while let json = try result(await line.ask(output.isFull ? "leaveGroup" : "nextRecords", commit)) {
+            if output.isFull { return }
+            guard let partition = json["partition"].flatMap(TopicPartition.init),
+                let from = json["from"]?.integer, let end = json["to"]?.integer
+            else {
+                throw ToolError.failed("What the process answered that has the store open makes no sense.")
+            }
+            var next = Offset(from)
+            for try await batch in try await store.consumer(of: [partition], from: .offset(next)) {
+                next = try output.print(batch)
+                if next >= Offset(end) || output.isFull { break }
+            }
+            commit = ["commit": ["partition": partition.json, "offset": .integer(next.rawValue)]]
+        }
+    }
+
+    /// nil when the command was interrupted; what was printed before is committed.
+    private func result(_ answer: ControlClient.Answer) throws -> JSONValue? {
+        switch answer {
+        case .result(let json): return json
+        case .refused(_, let message): throw ToolError.failed(message)
+        case .silent:
+            if Task.isCancelled { return nil }
+            throw ToolError.failed("The process that had the store open has ended, or closed the store.")
+        }
     }
 
     /// What to read. Throws `unknownTopic`, `unknownPartition`, `offsetOutOfRange`.
