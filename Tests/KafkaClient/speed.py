@@ -59,7 +59,9 @@ def produce(count):
 
 def consume(count):
     consumer = Consumer({"bootstrap.servers": broker, "group.id": "none", "enable.auto.commit": False,
-                         "queued.max.messages.kbytes": 1 << 17, "fetch.message.max.bytes": 8 << 20})
+                         # With fewer the client pauses for a second whenever it has that many.
+                         "queued.min.messages": 10_000_000, "queued.max.messages.kbytes": 1 << 20,
+                         "fetch.message.max.bytes": 8 << 20})
     consumer.assign([TopicPartition(TOPIC, 0, 0)])
     got, many, end = 0, len(values), time.time() + 120
     while got < count and time.time() < end:
