@@ -68,23 +68,24 @@ extension Broker {
         return .response(.fetch(work.response(runs)), records: records, written: written)
     }
 
-    /// Reads until the limit: first what is in memory, then the rest.
+    /// Reads until the limit: first what is in memory, then the rest. One batch is given however large it is, so
+    /// that a reader comes on; what else there is must fit.
     private nonisolated(nonsending) func read(
         _ work: FetchWork, _ limit: Int, _ session: FetchSession
     ) async -> [Int: FetchWork.Read] {
         var reads: [Int: FetchWork.Read] = [:]
-        var slow: [Int] = []
+        var slow: [(index: Int, bytes: Int)] = []
         var left = limit
         for index in work.readable {
             let part = work.parts[index]
-            guard let number = part.number, left > 0 || reads.isEmpty else { break }
+            guard let number = part.number, left > 0 else { break }
             let bytes = min(left, part.maxBytes)
             do throws(LogError) {
                 guard let plan = try served.plan(number, at: part.offset, session.place(number)) else {
                     continue
                 }
                 guard let run = try served.readNoWait(plan, maxBytes: bytes) else {
-                    slow.append(index)
+                    slow.append((index, bytes))
                     // As much is set aside for it.
                     left -= bytes
                     continue
@@ -97,8 +98,19 @@ extension Broker {
         }
         if !slow.isEmpty {
             let (served, parts) = (served, work.parts)
-            let found = await served.onReader { [slow] in slow.map { parts[$0].read(served) } }
-            for (index, read) in zip(slow, found) { reads[index] = read }
+            let found = await served.onReader { [slow] in
+                slow.map { parts[$0.index].read(served, maxBytes: $0.bytes) }
+            }
+            for ((index, _), read) in zip(slow, found) { reads[index] = read }
+        }
+        var sum = 0
+        for index in reads.keys.sorted() {
+            let bytes = reads[index]?.bytes ?? 0
+            if sum > 0, bytes > limit - sum {
+                reads[index] = nil
+            } else {
+                sum += bytes
+            }
         }
         for (index, read) in reads {
             if let number = work.parts[index].number { session.remember(read.run?.next, number) }

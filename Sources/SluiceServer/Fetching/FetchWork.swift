@@ -20,8 +20,8 @@ final class FetchWork {
         var ends: PartitionEnds?
         var error = ErrorCode.none
 
-        /// Reads it, waiting for the disk.
-        func read(_ served: ServedStore) -> Read {
+        /// Reads it, waiting for the disk: no more than `maxBytes`, but for a first batch that is larger.
+        func read(_ served: ServedStore, maxBytes: Int) -> Read {
             guard let number else { return Read() }
             do throws(LogError) {
                 return Read(run: try served.read(number, at: offset, maxBytes: maxBytes))

@@ -65,7 +65,8 @@ extension Broker {
         }
         response.topics = await topics(request, context)
         guard request.includeTopicAuthorizedOperations else { return response }
-        for index in response.topics.indices where response.topics[index].errorCode == .none {
+        // Of names of which there is no topic too; an id that is not known is not even a name.
+        for index in response.topics.indices where response.topics[index].errorCode != .unknownTopicId {
             response.topics[index].topicAuthorizedOperations = AuthorizedOperations.topic
         }
         return response

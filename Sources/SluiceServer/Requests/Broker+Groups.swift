@@ -186,7 +186,12 @@ extension Broker {
                 return .with {
                     $0.groupID = name
                     $0.groupState = "Dead"
-                    guard context.version >= 6 else { return }
+                    guard context.version >= 6 else {
+                        if request.includeAuthorizedOperations {
+                            $0.authorizedOperations = AuthorizedOperations.group
+                        }
+                        return
+                    }
                     $0.errorCode = .groupIdNotFound
                     $0.errorMessage = "There is no group \(name)."
                 }
