@@ -84,6 +84,47 @@ import Testing
         }
     }
 
+    @Test(arguments: [1_000_000, 2_500_000, 1] as [Int32])
+    func `a fetch has one batch however large it is and what else fits`(maxBytes: Int32) async throws {
+        let bytes = TestBatch.bytes(keys: ["k"], value: String(repeating: "v", count: 900_000), codec: .none)
+        try await withServer { store, address in
+            try await store.admin.createTopic("t", partitions: 3)
+            try await WireClient.connected(to: address) { client in
+                for partition in [0, 1, 2] as [Int32] {
+                    for _ in 0..<3 {
+                        _ = try await client.ask(
+                            .produce("t", partition, bytes: bytes.count), version: 9, records: bytes)
+                    }
+                }
+                // The first fetch knows nothing of where offsets lie, the second does.
+                for offset in [0, 1] as [Int64] {
+                    let response = try await client.ask(
+                        .fetch(
+                            .with {
+                                $0.maxBytes = maxBytes
+                                $0.minBytes = 1
+                                $0.topics = [
+                                    .with {
+                                        $0.topic = "t"
+                                        $0.partitions = ([0, 1, 2] as [Int32]).map { partition in
+                                            .with {
+                                                $0.partition = partition
+                                                $0.fetchOffset = offset
+                                                $0.partitionMaxBytes = 20_000_000
+                                            }
+                                        }
+                                    }
+                                ]
+                            }), version: 4)
+                    guard case .fetch(let fetched) = response else { return }
+                    let sizes = fetched.responses.flatMap(\.partitions).map { $0.records?.count ?? 0 }
+                    #expect(sizes.max() ?? 0 >= bytes.count)
+                    #expect(sizes.reduce(0, +) <= max(Int(maxBytes), bytes.count), "\(sizes)")
+                }
+            }
+        }
+    }
+
     @Test func `who does not read his answers is cut off and keeps nobody from theirs`() async throws {
         let bytes = TestBatch.bytes(
             keys: ["k"], value: String(repeating: "v", count: 900_000), codec: .none)

@@ -68,8 +68,8 @@ extension Broker {
         return .response(.fetch(work.response(runs)), records: records, written: written)
     }
 
-    /// Reads until the limit: first what is in memory, then the rest. One batch is given however large it is, so
-    /// that a reader comes on; what else there is must fit.
+    /// Reads until the limit: first what is in memory, then the rest. One batch is given however large it is,
+    /// so that a reader comes on; what else there is must fit.
     private nonisolated(nonsending) func read(
         _ work: FetchWork, _ limit: Int, _ session: FetchSession
     ) async -> [Int: FetchWork.Read] {
@@ -78,7 +78,7 @@ extension Broker {
         var left = limit
         for index in work.readable {
             let part = work.parts[index]
-            guard let number = part.number, left > 0 else { break }
+            guard let number = part.number, left > 0 || reads.isEmpty && slow.isEmpty else { break }
             let bytes = min(left, part.maxBytes)
             do throws(LogError) {
                 guard let plan = try served.plan(number, at: part.offset, session.place(number)) else {
@@ -104,15 +104,12 @@ extension Broker {
             for ((index, _), read) in zip(slow, found) { reads[index] = read }
         }
         var sum = 0
-        for index in reads.keys.sorted() {
-            let bytes = reads[index]?.bytes ?? 0
-            if sum > 0, bytes > limit - sum {
+        for (index, read) in reads.sorted(by: { $0.key < $1.key }) {
+            if sum > 0, read.bytes > limit - sum {
                 reads[index] = nil
-            } else {
-                sum += bytes
+                continue
             }
-        }
-        for (index, read) in reads {
+            sum += read.bytes
             if let number = work.parts[index].number { session.remember(read.run?.next, number) }
         }
         return reads
