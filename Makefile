@@ -1,6 +1,6 @@
 # What a checkout can do. Everything here may be run again: what is there already is not fetched, built or made twice.
 
-.PHONY: build demo test kafka-clients crash-test torture fuzz sanitize bench-peers bench-server bench-targets bench-plots bench-micro format lint clean
+.PHONY: build demo test kafka-clients client-suites crash-test torture fuzz sanitize bench-peers bench-server bench-targets bench-plots bench-micro format lint clean
 
 SWIFT_TOOL = --traits Tool
 
@@ -21,6 +21,10 @@ test:
 # Kafka's clients, unchanged, against `sluice serve`; the table goes to Docs/KafkaCompatibility.md.
 kafka-clients: build
 	Scripts/kafka-clients --write
+
+# The test suites of Kafka's clients against `sluice serve`: half an hour; the table goes to Docs/KafkaCompatibility.md.
+client-suites: build
+	Scripts/client-suites --write
 
 # The program killed before every call that changes a file: three and a half minutes.
 crash-test: build
@@ -69,4 +73,4 @@ lint:
 	swift format lint --strict --parallel --recursive Package.swift Sources Tests Fuzzing/Sources
 
 clean:
-	rm -rf .build .build-python .build-clients .build-simulation .build-planted .build-fuzzing .build-sanitize-thread .build-sanitize-address .demo
+	rm -rf .build .build-python .build-clients .build-suites .build-simulation .build-planted .build-fuzzing .build-sanitize-thread .build-sanitize-address .demo

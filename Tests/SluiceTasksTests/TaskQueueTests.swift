@@ -67,7 +67,8 @@ import Testing
             }
             try await withWorker(queue, [handler]) {
                 let handle = try await queue.publish(Add(a: 1, b: 1), .at(due))
-                #expect(try await handle.status().state == .scheduled)
+                let state = try await handle.status().state
+                #expect(state == .scheduled || Timestamp.now >= due)
                 _ = try await handle.result(within: .seconds(60))
             }
             #expect(try #require(begun.withLock { $0 }) >= due)

@@ -20,8 +20,8 @@
 //                  mayReplace: true or false
 //   deleteUser     user                                       {}
 //
-// Members of groups in other processes have theirs: ControlMember.swift. Layers above the store answer others:
-// ControlPeer.swift; of queues of tasks it is SluiceTasks/Requests.
+// Members of groups in other processes have theirs: ControlMember.swift. Layers above the store answer
+// others: ControlPeer.swift; of queues of tasks it is SluiceTasks/Requests.
 
 package import SluiceCore
 package import SluiceLog
