@@ -138,6 +138,9 @@ extension TaskSimulation {
         for (one, two) in zip(live, again) where one != two {
             throw broken("live \(one)\nreplayed \(two)")
         }
+        guard machine.scheduleList == other.scheduleList else {
+            throw broken("schedules are \(machine.scheduleList), replayed \(other.scheduleList)")
+        }
         guard live.count == again.count, machine.isPaused == other.isPaused else {
             throw broken("live are \(live.count) tasks, replayed \(again.count)")
         }
@@ -146,6 +149,10 @@ extension TaskSimulation {
     /// (9) Good workers, and no more deaths.
     func settle() throws {
         machine.pause(false)
+        try checkMoments()
+        for one in machine.scheduleList { try machine.removeSchedule(one.schedule.name) }
+        known = []
+        decided()
         while !prepared.isEmpty { try endAtomicWrite() }
         told = []
         for round in 0..<10_000 {

@@ -2,22 +2,24 @@
 // lost, workers that are slow, silent or dead, and clocks that jump.
 //
 // What may happen, in any order: tasks are published, at once, for later, with a priority, an expiry, a
-// group, a unique key, in batches, and as part of an atomic write that is made or not; workers of this
-// process and of others lease, report, extend, release, reject, complete and fail, in time or too late, with
-// the token they have or an old one; tasks are cancelled, redriven, hurried and purged; the queue is paused;
-// records are appended and synced in parts; the wall clock jumps; the log is compacted; the process dies
-// between a decision and its durability, and the queue is made again from what the log has.
+// group, a unique key, in batches, by schedules, and as part of an atomic write that is made or not; workers
+// of this process and of others lease, report, extend, release, reject, complete and fail, in time or too
+// late, with the token they have or an old one; processes of workers vanish or say goodbye; tasks are
+// cancelled, edited, redriven, hurried and purged; the queue is paused; records are appended and synced in
+// parts; the wall clock jumps; the log is compacted; the process dies between a decision and its durability,
+// and the queue is made again from what the log has.
 //
 // Not modelled: an append that fails while the process lives. It ends as a death does: the machine is thrown
 // away.
 //
-// What must hold: (1) At most one holder: nobody is given a task while the lease of another, who lives, holds
-// by what that one was told. (2) Who is not the holder is refused. (3) A task is not given out before the
-// time that its last record in the log says, nor behind its expiry. (4) What was answered is so after every
-// death: published is there, done is done, and done once. (5) One task of a group at a time. (6) A machine
-// made from the log, compacted or not, agrees with the one that wrote it. (7) Attempts never exceed the
-// policy's; near the limit, after a lease was lost, a task is alone on its host. (8) One unfinished task of a
-// unique key. (9) In a quiet end with good workers nothing is left unfinished.
+// What must hold: (1) At most one holder: nobody is given a task while the lease of another, who lives,
+// holds by what that one was told. (2) Who is not the holder is refused. (3) A task is not given out before
+// the time that its last record in the log says, nor behind its expiry. (4) What was answered is so after
+// every death: published is there, done is done, and done once. (5) One task of a group at a time. (6) A
+// machine made from the log, compacted or not, agrees with the one that wrote it. (7) Attempts never exceed
+// the policy's; near the limit, after a lease was lost, a task is alone on its host. (8) One unfinished task
+// of a unique key. (9) In a quiet end with good workers nothing is left unfinished. (10) No moment of a
+// schedule is fired twice, and none is lost that its policy says is to be fired.
 
 import SluiceCore
 import SluiceLog
@@ -50,6 +52,8 @@ public struct TaskSimulationOutcome: Sendable, Hashable {
     public var replays = 0
     /// Processes of workers that were gone.
     public var vanished = 0
+    /// Moments of schedules that were fired.
+    public var fired = 0
     /// Definitions that were changed.
     public var edited = 0
     /// Tasks that were given out alone.
@@ -101,6 +105,10 @@ public final class TaskSimulation {
     var outbox: [TaskRecord] = []
     var answers: [Answer] = []
     var answered: UInt64 = 0
+    var known: [KnownSchedule] = []
+    /// The task of each moment that was fired; and those of which that is durable.
+    var fired: [TaskOrigin: UInt64] = [:]
+    var firedDurably: [TaskOrigin: UInt64] = [:]
     var prepared: [(task: TaskIdentity, record: TaskRecord)] = []
     /// What workers have, by their own account.
     var told: [Told] = []
@@ -174,7 +182,9 @@ public final class TaskSimulation {
 
     /// Takes what the machine wants stored, and remembers what is to be said once it is.
     func decided(_ say: (() throws -> Void)? = nil) {
-        outbox += machine.takeRecords()
+        let records = machine.takeRecords()
+        noteFired(records)
+        outbox += records
         _ = machine.takeChanged()
         if let say { answers.append(Answer(position: machine.emitted, say: say)) }
     }
@@ -213,6 +223,7 @@ public final class TaskSimulation {
         guard durable < nextOffset else { return }
         let from = durable
         durable = nextOffset
+        noteDurable(from)
         for batch in appended {
             machine.placed(batch.count, at: batch.offset)
             answered += UInt64(batch.count)
@@ -260,6 +271,8 @@ public final class TaskSimulation {
             configuration: configuration, seed: random.next(), localHost: 1 << 63 | (lifeNumber + 1))
         pass(random.pick([0, 1, 1_000, 100_000]))
         load(&machine)
+        forgetFired()
+        try checkSchedules()
         decided()
         try checkAnswered()
         for task in told.map(\.lease.task) where (try? machine.status(of: task)) == nil {

@@ -24,6 +24,16 @@ package enum TaskLimits {
     package static let visibilityMilliseconds: Int64 = 12 * 3_600_000
     /// Tasks in one lease.
     package static let leaseCount = 1_000
+    /// Schedules of one queue: each is looked at whenever one of them is due.
+    package static let schedules = 1_000
+    /// Bytes of a schedule's payload: memory has it, and it is written whenever the schedule has fired.
+    package static let schedulePayloadBytes = 64 << 10
+    /// Moments that were missed and are made good.
+    package static let missedMoments = 100
+    /// How late a moment may be fired that is not to be when it was missed.
+    package static let lateMilliseconds: Int64 = 60_000
+    /// When a moment is tried again that the queue could not take.
+    package static let refusedMilliseconds: Int64 = 1_000
     /// Timers that one `advance` does: others wait for the queue's lock.
     package static let timersAtOnce = 2_000
     /// How often a running task's progress goes into the log.

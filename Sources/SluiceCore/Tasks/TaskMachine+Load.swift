@@ -18,6 +18,7 @@ extension TaskMachine {
         do throws(MalformedRecord) {
             switch key.kind {
             case .queue: try loadQueue(value)
+            case .schedule: try loadSchedule(key.sequence, value)
             case .definition: try loadDefinition(key.sequence, value, offset)
             case .standing: try loadStanding(key.sequence, value, offset)
             }
@@ -56,6 +57,9 @@ extension TaskMachine {
         }
         entries[Int(slot)].definitionOffset = offset
         let definition = try TaskDefinition(value)
+        if let origin = definition.origin {
+            firedMoments[origin.schedule] = max(firedMoments[origin.schedule] ?? 0, origin.moment)
+        }
         do throws(TaskRefusal) {
             define(slot, try number(definition.name), definition)
         } catch {
@@ -131,6 +135,7 @@ extension TaskMachine {
             .sorted()
         for slot in lost { endAttempt(slot, .lost, "the program that ran it has ended", delay: 0, now) }
         forgetOldest()
+        finishLoadingSchedules()
     }
 
     /// A standing without its task.

@@ -46,7 +46,7 @@ extension TaskMachine {
         dropEntry(slot)
     }
 
-    private mutating func check(_ draft: TaskDraft, _ now: Instant) throws(TaskRefusal) -> UInt32 {
+    mutating func check(_ draft: TaskDraft, _ now: Instant) throws(TaskRefusal) -> UInt32 {
         func check(_ text: String?, _ what: String) throws(TaskRefusal) {
             guard let text, !(1...TaskLimits.nameBytes).contains(text.utf8.count) else { return }
             throw .illegal("\(what) has 1 to \(TaskLimits.nameBytes) bytes, not \(text.utf8.count)")
@@ -98,7 +98,7 @@ extension TaskMachine {
         let definition = TaskDefinition(
             nonce: random.next(), published: wall, due: max(draft.due ?? wall, wall),
             priority: UInt8(draft.priority), name: draft.name, payload: draft.payload[...],
-            expires: draft.expires, group: draft.group, unique: claim)
+            expires: draft.expires, group: draft.group, unique: claim, origin: draft.origin)
         define(slot, name, definition)
         return (slot, definition)
     }

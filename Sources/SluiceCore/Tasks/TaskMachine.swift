@@ -57,6 +57,11 @@ package struct TaskMachine: Sendable {
     /// Records that are durable.
     private var placedCount: UInt64 = 0
     var hosts: [UInt64: HostLeases] = [:]
+    var schedules: [UInt64: HeldSchedule] = [:]
+    /// When the first of them is to be looked at.
+    var nextSchedule: Int64?
+    /// While loading: the last moment of each schedule of which there is a task.
+    var firedMoments: [UInt64: Int64] = [:]
     var counts = [Int](repeating: 0, count: TaskState.allCases.count)
     var random: SplitMix64
     private var records: [TaskRecord] = []
@@ -102,7 +107,7 @@ package struct TaskMachine: Sendable {
         precondition(count <= unplaced.count - placedHead, "more records are placed than were given out")
         for index in 0..<count {
             let (slot, key) = unplaced[placedHead + index]
-            guard key.kind != .queue, entries[Int(slot)].sequence == key.sequence else { continue }
+            guard key.kind.isOfTask, entries[Int(slot)].sequence == key.sequence else { continue }
             let offset = baseOffset + Int64(index)
             if key.kind == .definition {
                 entries[Int(slot)].definitionOffset = offset
@@ -121,7 +126,7 @@ package struct TaskMachine: Sendable {
 
     /// When `advance` is to be called by the wall clock, in milliseconds.
     package var nextWall: Int64? {
-        [timers.next(.wall), timers.next(.finished), timers.next(.dead)].compactMap { $0 }.min()
+        [timers.next(.wall), timers.next(.finished), timers.next(.dead), nextSchedule].compactMap { $0 }.min()
     }
 
     /// When `advance` is to be called by the monotonic clock, in nanoseconds.
@@ -134,7 +139,7 @@ package struct TaskMachine: Sendable {
         records.append(TaskRecord(key: key, value: value))
         unplaced.append((slot, key))
         emitted += 1
-        if kind != .queue, value != nil { entries[Int(slot)].pending += 1 }
+        if kind.isOfTask, value != nil { entries[Int(slot)].pending += 1 }
     }
 
     /// The task that had a key has ended. An atomic write may be durable before that is: it is not to have

@@ -13,10 +13,14 @@ package struct TaskRecordKey: Hashable, Sendable {
         case definition = 1
         case standing = 2
         case queue = 3
+        case schedule = 4
+
+        /// Whether the sequence is a task's.
+        var isOfTask: Bool { self == .definition || self == .standing }
     }
     /// Which kind.
     package var kind: Kind
-    /// The task's sequence; 0 of the queue.
+    /// The task's sequence, or the schedule's number; 0 of the queue.
     package var sequence: UInt64
 
     /// A key.
@@ -65,6 +69,8 @@ package struct TaskDefinition: Hashable, Sendable {
     package var group: String?
     /// The unique key, and until when it is held; nil: while the task is unfinished.
     package var unique: UniqueClaim?
+    /// The schedule that made it.
+    package var origin: TaskOrigin?
 
     /// A key that one task has.
     package struct UniqueClaim: Hashable, Sendable {
@@ -74,11 +80,17 @@ package struct TaskDefinition: Hashable, Sendable {
         package var until: Int64?
     }
 
-    private enum Field: UInt8 { case expires = 1, group, unique }
+    private enum Field: UInt8 {
+        case expires = 1
+        case group = 2
+        case unique = 3
+        case origin = 6
+    }
 
     init(
         nonce: UInt64, published: Int64, due: Int64, priority: UInt8, name: String,
-        payload: ArraySlice<UInt8>, expires: Int64?, group: String?, unique: UniqueClaim?
+        payload: ArraySlice<UInt8>, expires: Int64?, group: String?, unique: UniqueClaim?,
+        origin: TaskOrigin? = nil
     ) {
         self.nonce = nonce
         self.published = published
@@ -89,6 +101,7 @@ package struct TaskDefinition: Hashable, Sendable {
         self.expires = expires
         self.group = group
         self.unique = unique
+        self.origin = origin
     }
 
     /// Reads a definition's value.
@@ -110,6 +123,11 @@ package struct TaskDefinition: Hashable, Sendable {
                 let key = try field.string()
                 let until = try field.integer(Int64.self)
                 unique = UniqueClaim(key: key, until: until < 0 ? nil : until)
+            case .origin:
+                let schedule = try field.integer(UInt64.self)
+                let moment = try field.integer(Int64.self)
+                origin = TaskOrigin(
+                    schedule: schedule, moment: min(max(moment, 0), TaskLimits.latest))
             case nil: try checkSkippable(tag)
             }
         }
@@ -133,6 +151,12 @@ package struct TaskDefinition: Hashable, Sendable {
             writer.field(Field.unique.rawValue) { writer in
                 writer.put(unique.key)
                 writer.put(unique.until ?? -1)
+            }
+        }
+        if let origin {
+            writer.field(Field.origin.rawValue) { writer in
+                writer.put(origin.schedule)
+                writer.put(origin.moment)
             }
         }
         return writer.bytes
@@ -294,18 +318,18 @@ extension TaskHistory {
 }
 
 /// Throws for a field that must be understood.
-private func checkSkippable(_ tag: UInt8) throws(MalformedRecord) {
+func checkSkippable(_ tag: UInt8) throws(MalformedRecord) {
     if tag < 128 { throw MalformedRecord(reason: "a field of tag \(tag), of a later version") }
 }
 
 extension BinaryReader {
-    fileprivate mutating func version(_ what: String) throws(MalformedRecord) {
+    mutating func version(_ what: String) throws(MalformedRecord) {
         let version = try integer(UInt8.self)
         guard version == 1 else { throw MalformedRecord(reason: "a \(what) of version \(version)") }
     }
 
     /// The next field; nil at the end.
-    fileprivate mutating func field() throws(MalformedRecord) -> (UInt8, ArraySlice<UInt8>)? {
+    mutating func field() throws(MalformedRecord) -> (UInt8, ArraySlice<UInt8>)? {
         guard left > 0 else { return nil }
         let tag = try integer(UInt8.self)
         return (tag, try bytes(Int(try integer(UInt32.self))))
@@ -314,7 +338,7 @@ extension BinaryReader {
 
 extension BinaryWriter {
     /// A field: what `body` writes, behind its length.
-    fileprivate mutating func field(_ tag: UInt8, _ body: (inout BinaryWriter) -> Void) {
+    mutating func field(_ tag: UInt8, _ body: (inout BinaryWriter) -> Void) {
         put(tag)
         let start = bytes.count
         put(UInt32(0))

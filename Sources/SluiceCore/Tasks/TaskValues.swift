@@ -59,6 +59,8 @@ package struct TaskDraft: Sendable {
     package var uniqueKey: String?
     /// The period of the key.
     package var uniquePeriod: Int64?
+    /// The schedule that publishes it.
+    var origin: TaskOrigin?
 
     /// A task that is to be published.
     package init(name: String, payload: [UInt8]) {
