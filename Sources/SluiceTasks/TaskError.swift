@@ -18,6 +18,8 @@ public enum TaskError: Error, Hashable, Sendable {
     case leaseLost(TaskID)
     /// An option, a name or a span has a value that cannot be. `reason` is a sentence without its full stop.
     case illegal(reason: String)
+    /// The text is no cron line. `column` is where, from 1; `reason` a sentence without its full stop.
+    case illegalCron(line: String, column: Int, reason: String)
     /// What happened to the task does not allow that: it is in this state.
     case notPossible(TaskState)
     /// A payload or a result is larger than one may be.
@@ -63,6 +65,8 @@ extension TaskError: CustomStringConvertible {
         case .leaseLost(let id):
             "The lease of task \(id) is over, and another may have it: stop working on it."
         case .illegal(let reason): reason + "."
+        case .illegalCron(let line, let column, let reason):
+            "\"\(line)\" is no cron line: \(reason), at character \(column)."
         case .notPossible(let state): "The task is \(state): that cannot be done with it now."
         case .tooLarge(let bytes, let limit):
             "\(bytes) bytes are more than the \(limit) of a payload or a result: keep them elsewhere, "

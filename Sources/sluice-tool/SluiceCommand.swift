@@ -30,8 +30,8 @@ struct SluiceCommand: AsyncParsableCommand {
             """,
         version: "sluice 0.1.0",
         subcommands: [
-            TopicCommand.self, GroupCommand.self, TaskCommand.self, QueueCommand.self, ServeCommand.self,
-            UserCommand.self, WhyCommand.self,
+            TopicCommand.self, GroupCommand.self, TaskCommand.self, QueueCommand.self, CronCommand.self,
+            ServeCommand.self, UserCommand.self, WhyCommand.self,
             SegmentCommand.self, VerifyCommand.self, BackupCommand.self, SalvageCommand.self,
             BenchCommand.self, DemoCommand.self,
         ])
