@@ -5,24 +5,6 @@ import Foundation
 import Testing
 
 @Suite struct TaskLiveTests {
-    /// `sluice serve`, until it is killed.
-    private func serve(_ tool: Tool) throws -> Process {
-        let process = tool.process(["serve", "--listen", "127.0.0.1:0"])
-        process.standardInput = FileHandle.nullDevice
-        let errors = Pipe()
-        process.standardError = errors
-        try process.run()
-        var text = Data()
-        while text.range(of: Data("listening".utf8)) == nil {
-            let more = errors.fileHandleForReading.availableData
-            if more.isEmpty { break }
-            text += more
-        }
-        // What it says from now on nobody reads.
-        errors.fileHandleForReading.readabilityHandler = { _ = $0.availableData }
-        return process
-    }
-
     /// A worker, and what its program writes to standard error: a line for each beginning.
     private func worker(_ tool: Tool, _ arguments: String...) throws -> (process: Process, lines: Lines) {
         let process = tool.process(["task", "run"] + arguments)
@@ -51,7 +33,7 @@ import Testing
 
     @Test func `a server's queues are published to, worked on and asked through its socket`() throws {
         let tool = try Tool()
-        let server = try serve(tool)
+        let server = try tool.serve()
         let id = try tool.expect("task", "publish", "shout", "quiet").lines[0]
         let worker = try worker(tool, "--", "tr", "a-z", "A-Z")
         #expect(try tool.expect("task", "result", id, "--wait", "60s").text == "QUIET")
@@ -73,7 +55,7 @@ import Testing
 
     @Test func `a worker that is killed loses its task at once, to one that does it`() throws {
         let tool = try Tool()
-        let server = try serve(tool)
+        let server = try tool.serve()
         let id = try tool.expect("task", "publish", "a").lines[0]
         let first = try worker(tool, "--", "sh", "-c", "echo begun $SLUICE_TASK_ATTEMPT >&2; exec sleep 60")
         #expect(first.lines.next() == "begun 1")
@@ -88,7 +70,7 @@ import Testing
 
     @Test func `a server that is killed while a task runs is gone on with when it is back`() throws {
         let tool = try Tool()
-        var server = try serve(tool)
+        var server = try tool.serve()
         let id = try tool.expect("task", "publish", "a").lines[0]
         let go = tool.scratch.path + "/go"
         let script =
@@ -97,7 +79,7 @@ import Testing
         #expect(worker.lines.next() == "begun")
         kill9(server)
         _ = FileManager.default.createFile(atPath: go, contents: nil)
-        server = try serve(tool)
+        server = try tool.serve()
         #expect(try tool.expect("task", "result", id, "--wait", "60s").text == "attempt 1\n")
         // And it takes the next.
         let next = try tool.expect("task", "publish", "a").lines[0]
@@ -126,7 +108,7 @@ import Testing
     ) throws {
         let tool = try Tool()
         let ids = try tool.expect("task", "publish", "a", "quick\nstuck\nnever", "--lines").lines
-        let server = isLive ? try serve(tool) : nil
+        let server = isLive ? try tool.serve() : nil
         let go = tool.scratch.path + "/go"
         let script = """
             read task; echo $task >&2
@@ -148,7 +130,7 @@ import Testing
 
     @Test func `a task that is cancelled while its program runs ends that`() throws {
         let tool = try Tool()
-        let server = try serve(tool)
+        let server = try tool.serve()
         let id = try tool.expect("task", "publish", "a").lines[0]
         let worker = try worker(
             tool, "--visibility", "1s", "--", "sh", "-c",
