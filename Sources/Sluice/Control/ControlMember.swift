@@ -30,6 +30,9 @@ final class ControlMember: Sendable {
         Task { await Self.serve(consumer, stream) }
     }
 
+    /// A store that is closed ends no peers: they are dropped.
+    deinit { asks.finish() }
+
     /// What is asked for by name; nil: it is not about members.
     static func answer(
         _ name: String, _ store: StreamStore, _ request: JSONValue, _ peer: ControlPeer

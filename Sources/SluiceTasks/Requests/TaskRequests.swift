@@ -15,9 +15,9 @@
 //   retryTasks      states, name                                count
 //   purgeTasks      states, name                                count
 //
-// Of workers: WorkerRequests.swift; of schedules: CronRequests.swift. Times are milliseconds since 1970, spans
-// milliseconds. A queue that is not there is made by who publishes to it, gives it a schedule or works on it,
-// and by nobody else.
+// Of workers: WorkerRequests.swift; of schedules: CronRequests.swift. Times are milliseconds since 1970,
+// spans milliseconds. A queue that is not there is made by who publishes to it, gives it a schedule or works
+// on it, and by nobody else.
 
 package import Sluice
 package import SluiceCore
