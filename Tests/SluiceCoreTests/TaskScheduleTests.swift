@@ -73,6 +73,24 @@ import Testing
         #expect(bench.reopened(compacted: true).scheduleList == bench.machine.scheduleList)
     }
 
+    @Test func `a moment is not fired again when all that said so was its task, and that is gone`() throws {
+        var bench = TaskBench { $0.retention = 1_000 }
+        try bench.machine.add(try schedule(), now: bench.now)
+        bench.store()
+        let first = until(bench, 1)
+        bench.pass(first - bench.wall)
+        // The process dies before the schedule's record is durable.
+        #expect(bench.log.last?.key.kind == .schedule)
+        bench.log.removeLast()
+        bench.machine = bench.reopened()
+        bench.store()
+        try bench.machine.complete(bench.lease()[0].lease, result: [], now: bench.now)
+        bench.pass(2_000)
+        bench.machine = bench.reopened(compacted: true)
+        bench.pass(1)
+        #expect(try fired(bench) == [first])
+    }
+
     @Test(arguments: [(MissedMoments.skip, 1...2), (.once, 1...1), (.all, 10...10)])
     func `what was missed is fired as the policy says, and never again`(
         _ missed: MissedMoments, _ count: ClosedRange<Int>

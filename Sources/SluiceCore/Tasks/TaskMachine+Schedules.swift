@@ -133,9 +133,13 @@ extension TaskMachine {
 
     /// All has been read: what a task was made for is fired.
     mutating func finishLoadingSchedules() {
-        for (number, held) in schedules {
+        for (number, held) in schedules.sorted(by: { $0.key < $1.key }) {
             var schedule = held.schedule
-            schedule.last = max(schedule.last, firedMoments[number] ?? 0)
+            if let fired = firedMoments[number], fired > schedule.last {
+                // The record that said so was not durable, and the task may be gone at the next opening.
+                schedule.last = fired
+                emit(.schedule, 0, number, schedule.bytes)
+            }
             hold(schedule, number)
         }
         firedMoments = [:]
