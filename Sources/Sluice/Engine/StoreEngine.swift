@@ -333,37 +333,51 @@ final class StoreEngine: @unchecked Sendable {
     /// - Parameter isEnsured: whether a topic of that name will do, also one that is there already.
     /// - Throws: `topicExists` with the name that is in the way.
     func create(
-        _ name: String, isEnsured: Bool, _ body: (inout Volume, UInt64) throws(LogError) -> Void
-    ) throws(LogError) -> Waiter<Int64> {
+        _ name: String, _ partitions: Int, _ settings: TopicSettings, isEnsured: Bool
+    ) throws(StreamError) -> Waiter<Int64> {
         let waiter = Waiter<Int64>()
-        let collision = TopicName.collisionKey(name)
-        try withVolume { volume throws(LogError) in
-            if let other = Self.topic(inTheWayOf: name, volume) {
-                guard isEnsured, other.name == name else { throw .topicExists(other.name) }
-                return waiter.resume(.success(Int64(other.partitions)))
+        do throws(LogError) {
+            try withVolume { volume throws(LogError) in
+                try create(name, partitions, settings, isEnsured: isEnsured, waiter, &volume)
             }
-            if let other = creations[collision]?.name {
-                guard isEnsured, other == name else { throw .topicExists(other) }
-                creations[collision]?.others.append(waiter)
-                return
-            }
-            nextRequest += 1
-            let id = nextRequest
-            creations[collision] = (name, [])
-            requests[id] = { [weak self] result in
-                let answer = result.mapError { StreamError($0, at: nil) }
-                let others = self?.endCreation(collision) ?? []
-                for waiter in [waiter] + others { waiter.resume(answer) }
-            }
-            do throws(LogError) {
-                try body(&volume, id)
-            } catch {
-                requests[id] = nil
-                creations[collision] = nil
-                throw error
-            }
+        } catch {
+            throw StreamError(error, at: nil)
         }
         return waiter
+    }
+
+    private func create(
+        _ name: String, _ partitions: Int, _ settings: TopicSettings, isEnsured: Bool,
+        _ waiter: Waiter<Int64>, _ volume: inout Volume
+    ) throws(LogError) {
+        let collision = TopicName.collisionKey(name)
+        if let other = Self.topic(inTheWayOf: name, volume) {
+            guard isEnsured, other.name == name else { throw .topicExists(other.name) }
+            return waiter.resume(.success(Int64(other.partitions)))
+        }
+        if let other = creations[collision]?.name {
+            guard isEnsured, other == name else { throw .topicExists(other) }
+            creations[collision]?.others.append(waiter)
+            return
+        }
+        nextRequest += 1
+        let id = nextRequest
+        creations[collision] = (name, [])
+        requests[id] = { [weak self] result in
+            let answer = result.mapError { StreamError($0, at: nil) }
+            let others = self?.endCreation(collision) ?? []
+            for waiter in [waiter] + others { waiter.resume(answer) }
+        }
+        do throws(LogError) {
+            var random = SystemRandomNumberGenerator()
+            try volume.createTopic(
+                name, id: UniqueID(using: &random), partitions: partitions, settings: settings.stored,
+                log: settings.log, request: id)
+        } catch {
+            requests[id] = nil
+            creations[collision] = nil
+            throw error
+        }
     }
 
     /// The topic whose name is the same, or cannot be told apart from it.

@@ -37,18 +37,7 @@ enum OffsetsTopic {
             $0.segmentBytes = 16 << 20
             $0.maxMessageBytes = Limits.batchBytes
         }.settings
-        let waiter: Waiter<Int64>
-        do throws(LogError) {
-            waiter = try engine.create(name, isEnsured: true) { volume, id throws(LogError) in
-                var random = SystemRandomNumberGenerator()
-                try volume.createTopic(
-                    name, id: UniqueID(using: &random), partitions: 1, settings: settings.stored,
-                    log: settings.log, request: id)
-            }
-        } catch {
-            throw StreamError(error, at: nil)
-        }
-        _ = try await waiter.value().get()
+        _ = try await engine.create(name, 1, settings, isEnsured: true).value().get()
     }
 
     /// Every record of the topic that is visible now, in order.

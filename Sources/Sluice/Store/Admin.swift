@@ -194,17 +194,7 @@ public struct Admin: Sendable {
     ) throws(StreamError) -> Waiter<Int64> {
         try engine.checkOpen()
         try Self.check(name, partitions, configuration)
-        let settings = configuration.settings
-        do throws(LogError) {
-            return try engine.create(name, isEnsured: isEnsured) { volume, id throws(LogError) in
-                var random = SystemRandomNumberGenerator()
-                try volume.createTopic(
-                    name, id: UniqueID(using: &random), partitions: partitions, settings: settings.stored,
-                    log: settings.log, request: id)
-            }
-        } catch {
-            throw StreamError(error, at: nil)
-        }
+        return try engine.create(name, partitions, configuration.settings, isEnsured: isEnsured)
     }
 
     func request(

@@ -30,19 +30,7 @@ extension ServedStore {
     package nonisolated(nonsending) func makeInternalTopic(
         _ name: String, _ configuration: TopicConfiguration
     ) async throws(StreamError) {
-        let settings = configuration.settings
-        let waiter: Waiter<Int64>
-        do throws(LogError) {
-            waiter = try engine.create(name, isEnsured: true) { volume, id throws(LogError) in
-                var random = SystemRandomNumberGenerator()
-                try volume.createTopic(
-                    name, id: UniqueID(using: &random), partitions: 1, settings: settings.stored,
-                    log: settings.log, request: id)
-            }
-        } catch {
-            throw StreamError(error, at: nil)
-        }
-        _ = try await waiter.value().get()
+        _ = try await engine.create(name, 1, configuration.settings, isEnsured: true).value().get()
     }
 
     /// What belongs to the store by a name: made by the first who asks, and kept as long as somebody has it.
