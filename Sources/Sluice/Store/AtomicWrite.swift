@@ -200,7 +200,8 @@ public struct AtomicWrite: ~Copyable {
     }
 }
 
-/// Tells the owner of a record in an internal topic what became of it, once.
+/// Tells the owner of a record in an internal topic what became of it, once: when it is dropped, that it was
+/// not written, or that nobody knows.
 final class AtomicOutcome: Sendable {
     let part: Int
     private let index: Int64
@@ -211,6 +212,8 @@ final class AtomicOutcome: Sendable {
         self.index = index
         self.say = Locked(say)
     }
+
+    deinit { end(base: nil) }
 
     func end(base: Int64?) {
         let say = say.withLock { $0.take() }
@@ -262,7 +265,10 @@ final class AtomicSink: BatchSink, Sendable {
         }
     }
 
-    func forget(_ origin: BatchOrigin) { state.withLock { $0.writes[origin.number] = nil } }
+    func forget(_ origin: BatchOrigin) {
+        // Dropped without the lock: outcomes are told then.
+        _ = state.withLock { $0.writes.removeValue(forKey: origin.number) }
+    }
 
     func completed(_ completions: [AppendCompletion]) {
         for completion in completions {
@@ -331,28 +337,13 @@ extension StreamStore {
     ) async throws -> R {
         try engine.checkOpen()
         var write = AtomicWrite(engine)
-        let result: R
-        do {
-            result = try body(&write)
-        } catch {
-            for outcome in write.outcomes { outcome.end(base: nil) }
-            throw error
+        let result = try body(&write)
+        var wait = AtomicWait()
+        while let waiter = try lease.pressure.admit(&write, &wait) {
+            try await waiter.value(cancelled: .cancelled(accepted: false)).get()
         }
-        let outcomes = write.outcomes
-        do {
-            var wait = AtomicWait()
-            while let waiter = try lease.pressure.admit(&write, &wait) {
-                try await waiter.value(cancelled: .cancelled(accepted: false)).get()
-            }
-            let stores = try await write.prepareCommits()
-            if let waiter = try write.submit(atomicSink, lease.groups, stores) {
-                try await waiter.value().get()
-            }
-        } catch {
-            // Whoever has been told is not told again.
-            for outcome in outcomes { outcome.end(base: nil) }
-            throw error
-        }
+        let stores = try await write.prepareCommits()
+        if let waiter = try write.submit(atomicSink, lease.groups, stores) { try await waiter.value().get() }
         return result
     }
 }

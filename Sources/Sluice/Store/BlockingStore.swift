@@ -140,25 +140,7 @@ public struct BlockingStore: Sendable {
     public func atomically<R>(_ body: (inout AtomicWrite) throws -> R) throws -> R {
         try store.engine.checkOpen()
         var write = AtomicWrite(store.engine)
-        let result: R
-        do {
-            result = try body(&write)
-        } catch {
-            for outcome in write.outcomes { outcome.end(base: nil) }
-            throw error
-        }
-        let outcomes = write.outcomes
-        // Whoever has been told is not told again.
-        do {
-            try submit(&write)
-        } catch {
-            for outcome in outcomes { outcome.end(base: nil) }
-            throw error
-        }
-        return result
-    }
-
-    private func submit(_ write: inout AtomicWrite) throws(StreamError) {
+        let result = try body(&write)
         let (engine, sink) = (store.engine, store.atomicSink)
         // Members of groups are tasks: what they commit goes through the other form.
         if write.hasCommits {
@@ -169,9 +151,9 @@ public struct BlockingStore: Sendable {
         while let waiter = try pressure.admit(&write, &wait) {
             try engine.helping { () throws(StreamError) in waiter }
         }
-        let whole = exchange(&write, with: AtomicWrite(engine))
-        guard let waiter = try whole.submit(sink, store.lease.groups, []) else { return }
+        guard let waiter = try write.submit(sink, store.lease.groups, []) else { return result }
         try engine.helping { () throws(StreamError) in waiter }
+        return result
     }
 
     // MARK: Reading
