@@ -43,9 +43,7 @@ package final class RemoteQueue: TaskSource {
         let host = UInt64.random(in: 1..<1 << 63)
         let link = RemoteLink(store, ["queue": .string(name), "host": .integer(Int64(host))])
         try await link.join()
-        let queue = RemoteQueue(store, name, logger, host, link)
-        queue.stayAlive()
-        return queue
+        return RemoteQueue(store, name, logger, host, link)
     }
 
     /// Says goodbye: what is still leased is given back.
@@ -54,15 +52,6 @@ package final class RemoteQueue: TaskSource {
         leasing.withLock { $0.take() }?.close()
         _ = try? await link.ask("leaveQueue", mayJoinAgain: false)
         await link.close()
-    }
-
-    /// A connection that says nothing is ended after a minute.
-    private func stayAlive() {
-        schedule(after: .seconds(15)) { [weak self] in
-            guard let self, !state.withLock({ $0.isClosed }) else { return }
-            heartbeat([]) { _ in }
-            stayAlive()
-        }
     }
 
     // MARK: TaskSource
