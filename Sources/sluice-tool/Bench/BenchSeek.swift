@@ -43,7 +43,7 @@ struct BenchSeek: AsyncParsableCommand {
         try await run.flatOut()
         let stored = BenchMachine.logBytes(below: directory.path)
         figures.add("stored_bytes", .integer(stored))
-        var random = SplitMix(state: 11)
+        var random = SplitMix64(state: 11)
         var lines: [String] = []
         for (name, isTime) in [("offset", false), ("timestamp", true)] {
             let (latencies, reads) = try await measure(store, directory, isTime, &random)
@@ -65,7 +65,7 @@ struct BenchSeek: AsyncParsableCommand {
 
     /// The time to the first record of each, and how many calls that read each took.
     private func measure(
-        _ store: StreamStore, _ directory: BenchDirectory, _ isTime: Bool, _ random: inout SplitMix
+        _ store: StreamStore, _ directory: BenchDirectory, _ isTime: Bool, _ random: inout SplitMix64
     ) async throws -> (BenchLatencies, Double?) {
         var latencies = BenchLatencies()
         var reads: Int64? = 0
@@ -114,7 +114,7 @@ struct BenchSeek: AsyncParsableCommand {
         return (latencies, reads.map { Double($0) / Double(max(latencies.count, 1)) })
     }
 
-    private func coldReads(_ directory: BenchDirectory, _ random: inout SplitMix) throws -> BenchLatencies {
+    private func coldReads(_ directory: BenchDirectory, _ random: inout SplitMix64) throws -> BenchLatencies {
         var files: [(path: String, bytes: UInt64)] = []
         let names = FileManager.default.enumerator(atPath: directory.path)
         while let name = names?.nextObject() as? String {

@@ -4,6 +4,7 @@
 #if Tool
 import CSluiceBench
 import Foundation
+import SluiceCore
 import SluiceLog
 
 final class BenchWorkload: @unchecked Sendable {
@@ -76,7 +77,7 @@ final class BenchWorkload: @unchecked Sendable {
     /// Values of `size` bytes each, 10,007 of them or 64 MB.
     convenience init(payload: WorkloadOptions.Payload, size: Int) {
         let count = max(16, min(10_007, (64 << 20) / size))
-        var random = SplitMix(state: 42)
+        var random = SplitMix64(state: 42)
         var bytes: [UInt8] = []
         bytes.reserveCapacity(count * size)
         var ends: [Int] = []
@@ -92,7 +93,7 @@ final class BenchWorkload: @unchecked Sendable {
 
     /// An event as programs log them, cut or filled up to the size with a note in words.
     private static func appendEvent(
-        _ index: Int, _ size: Int, _ random: inout SplitMix, to bytes: inout [UInt8]
+        _ index: Int, _ size: Int, _ random: inout SplitMix64, to bytes: inout [UInt8]
     ) {
         let user = index * 7919 % 100_003
         var text =
@@ -108,7 +109,7 @@ final class BenchWorkload: @unchecked Sendable {
     }
 
     private static let words: [String] = {
-        var random = SplitMix(state: 7)
+        var random = SplitMix64(state: 7)
         return (0..<2_000).map { _ in
             String(
                 (0..<(3 + random.next() % 8)).map { _ in
@@ -172,19 +173,6 @@ struct BenchSummary: Equatable {
     static func + (a: BenchSummary, b: BenchSummary) -> BenchSummary {
         BenchSummary(
             records: a.records + b.records, bytes: a.bytes + b.bytes, checksums: a.checksums &+ b.checksums)
-    }
-}
-
-/// A random source that gives the same each time (Steele, Lea, Flood, 2014).
-struct SplitMix {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }
 #endif
