@@ -70,9 +70,9 @@ struct Tool {
             errors: String(decoding: try Data(contentsOf: URL(filePath: names[2])), as: UTF8.self))
     }
 
-    /// `sluice serve`, once it listens, until it is ended.
-    func serve() throws -> Process {
-        let process = process(["serve", "--listen", "127.0.0.1:0"])
+    /// `sluice serve`, once it listens, until it is ended; `hear` gets what it has said until then.
+    func serve(_ options: String..., hear: (String) -> Void = { _ in }) throws -> Process {
+        let process = process(["serve", "--listen", "127.0.0.1:0"] + options)
         process.standardInput = FileHandle.nullDevice
         let errors = Pipe()
         process.standardError = errors
@@ -80,9 +80,10 @@ struct Tool {
         var text = Data()
         while text.range(of: Data("listening".utf8)) == nil {
             let more = errors.fileHandleForReading.availableData
-            if more.isEmpty { break }
+            try #require(!more.isEmpty)
             text += more
         }
+        hear(String(decoding: text, as: UTF8.self))
         // What it says from now on nobody reads.
         errors.fileHandleForReading.readabilityHandler = { _ = $0.availableData }
         return process

@@ -52,19 +52,8 @@ import Testing
 
     @Test func `a server that runs is told of users`() throws {
         let tool = try Tool()
-        let process = tool.process(["serve", "--listen", "127.0.0.1:0", "--sasl"])
-        process.standardInput = FileHandle.nullDevice
-        let errors = Pipe()
-        process.standardError = errors
-        try process.run()
         // It has said that nobody can come in; then that it listens.
-        var said = Data()
-        while said.range(of: Data("listening".utf8)) == nil {
-            let more = errors.fileHandleForReading.availableData
-            try #require(!more.isEmpty)
-            said += more
-        }
-        #expect(String(decoding: said, as: UTF8.self).contains("no users yet"))
+        let process = try tool.serve("--sasl") { #expect($0.contains("no users yet")) }
         try tool.expect("user", "create", "ann", input: "pencil\n")
         #expect(try tool.run("user", "create", "ann", input: "pencil\n").errors.contains("exists"))
         #expect(try tool.expect("user", "list").lines.count == 2)
