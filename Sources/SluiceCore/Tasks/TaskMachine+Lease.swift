@@ -43,6 +43,7 @@ extension TaskMachine {
 
     private func isDelivered(aloneWith policy: TaskRetryPolicy, _ slot: UInt32) -> Bool {
         let entry = entries[Int(slot)]
+        if PlantedBug.poisonInCompany.isPlanted { return false }
         return entry.losses > 0 && Int64(entry.attempt) + 2 >= Int64(policy.attempts)
     }
 
@@ -51,7 +52,7 @@ extension TaskMachine {
     ) -> LeasedTask {
         // Cannot be refused: it was found among the available.
         try? move(slot, .lease)
-        entries[Int(slot)].attempt += 1
+        if !PlantedBug.attemptNotCounted.isPlanted { entries[Int(slot)].attempt += 1 }
         entries[Int(slot)].deliveries += 1
         entries[Int(slot)].time = now.wallMilliseconds
         let visibility = min(max(request.visibility, 1), TaskLimits.visibilityMilliseconds)
@@ -60,7 +61,7 @@ extension TaskMachine {
             HeldLease(
                 holder: request.holder, deadline: now.after(milliseconds: visibility), visibility: visibility,
                 policy: policy))
-        emitStanding(slot, now)
+        if !PlantedBug.leaseNotWritten.isPlanted { emitStanding(slot, now) }
         let entry = entries[Int(slot)]
         return LeasedTask(
             lease: TaskLease(task: identity(slot), token: entry.deliveries), name: names[Int(entry.name)],
@@ -98,7 +99,9 @@ extension TaskMachine {
     /// The slot of a task, if the lease is what holds it. Throws `unknownTask`, `leaseLost`.
     func find(_ lease: TaskLease) throws(TaskRefusal) -> UInt32 {
         let slot = try find(lease.task)
-        guard leases[slot] != nil, entries[Int(slot)].deliveries == lease.token else { throw .leaseLost }
+        guard leases[slot] != nil else { throw .leaseLost }
+        let isHolder = entries[Int(slot)].deliveries == lease.token || PlantedBug.staleTokenHolds.isPlanted
+        guard isHolder else { throw .leaseLost }
         return slot
     }
 
@@ -109,7 +112,10 @@ extension TaskMachine {
     package mutating func heartbeat(_ alive: [TaskLease], now: Instant) -> [TaskLease] {
         alive.filter { lease in
             guard let slot = try? find(lease), let held = leases[slot] else { return true }
-            let deadline = max(held.deadline, now.after(milliseconds: held.visibility))
+            let again = now.after(milliseconds: held.visibility)
+            let deadline =
+                PlantedBug.heartbeatShortens.isPlanted
+                ? now.after(milliseconds: held.visibility / 2) : max(held.deadline, again)
             leases[slot]?.deadline = deadline
             timers.set(slot, .lease, deadline)
             return false

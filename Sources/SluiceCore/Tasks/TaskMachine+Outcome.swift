@@ -47,6 +47,7 @@ extension TaskMachine {
         let attempts = leases[slot]?.policy.attempts ?? 1
         guard entries[Int(slot)].attempt < attempts else { return finish(slot, .exhaust, now) }
         endLease(slot)
+        if PlantedBug.groupLeftEarly.isPlanted { leaveGroup(slot) }
         let wait = min(delay, TaskLimits.latest - now.wallMilliseconds)
         entries[Int(slot)].time = now.wallMilliseconds + wait
         // Cannot be refused: it was leased.
@@ -73,7 +74,7 @@ extension TaskMachine {
         }
         endLease(slot)
         entries[Int(slot)].time = now.wallMilliseconds
-        emitStanding(slot, now, result: result)
+        emitStanding(slot, now, result: PlantedBug.resultForgotten.isPlanted ? nil : result)
         histories[slot] = nil
         rest(slot)
         forgetOldest()

@@ -116,7 +116,8 @@ extension TaskMachine {
         extra.group = definition.group
         extra.unique = definition.unique
         extras[slot] = extra
-        if let key = definition.unique?.key { claim(key, slot) }
+        guard let key = definition.unique?.key, !PlantedBug.uniqueKeyForgotten.isPlanted else { return }
+        claim(key, slot)
     }
 
     /// Of several that ever had a key the last one published has it.

@@ -135,7 +135,8 @@ extension TaskMachine {
     mutating func finishLoadingSchedules() {
         for (number, held) in schedules.sorted(by: { $0.key < $1.key }) {
             var schedule = held.schedule
-            if let fired = firedMoments[number], fired > schedule.last {
+            if let fired = firedMoments[number], fired > schedule.last, !PlantedBug.momentFiredAgain.isPlanted
+            {
                 // The record that said so was not durable, and the task may be gone at the next opening.
                 schedule.last = fired
                 emit(.schedule, 0, number, schedule.bytes)

@@ -36,6 +36,9 @@ package enum PlantedBug: String, Sendable, CaseIterable {
     case duplicateAnsweredEarly, producerIDsGivenTwice
     // Groups
     case staleGenerationCommits, commitDuringRebalance, failedStoreCounts
+    // Tasks
+    case staleTokenHolds, heartbeatShortens, attemptNotCounted, leaseNotWritten, groupLeftEarly
+    case taskDueEarly, momentFiredAgain, uniqueKeyForgotten, poisonInCompany, resultForgotten
 
     #if SLUICE_PLANTED
     private static let inForce = getenv("SLUICE_BUG").flatMap { PlantedBug(rawValue: String(cString: $0)) }
