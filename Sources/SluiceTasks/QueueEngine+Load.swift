@@ -8,10 +8,12 @@ import Logging
 import Sluice
 import SluiceCore
 import SluiceLog
+import Synchronization
 
 extension QueueEngine {
     /// Returns when the queue can be asked. Throws what reading its topic throws, `closed`.
     nonisolated(nonsending) func ready() async throws(TaskError) {
+        if isReady.load(ordering: .acquiring) { return }
         let mine = PendingAnswer<TaskError?>()
         enum Next { case go, wait, load }
         let next = state.withLock { state -> Result<Next, TaskError> in
@@ -45,14 +47,16 @@ extension QueueEngine {
         } catch {
             failure = .stream(error)
         }
-        let waiting = state.withLock { state -> [PendingAnswer<TaskError?>] in
-            guard case .loading(let waiting) = state.phase else { return [] }
+        let (waiting, due) = state.withLock { state -> ([PendingAnswer<TaskError?>], Due) in
+            guard case .loading(let waiting) = state.phase else { return ([], Due()) }
             state.phase = failure == nil ? .ready : failure == .stream(.closed) ? .closed : .unloaded
-            if failure == nil { collect(&state) }
-            return waiting
+            guard failure == nil else { return (waiting, Due()) }
+            isReady.store(true, ordering: .releasing)
+            collect(&state)
+            return (waiting, takeDue(&state))
         }
         for pending in waiting { pending.give(failure) }
-        perform()
+        perform(due)
         return failure
     }
 

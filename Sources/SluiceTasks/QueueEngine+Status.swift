@@ -19,25 +19,67 @@ extension QueueEngine {
         of id: TaskID
     ) async throws(TaskError) -> (TaskSummary, TaskHistory?) {
         try await ready()
-        let pending = PendingAnswer<TaskError?>()
-        let (summary, history) = try state.withLock { state throws(TaskError) in
+        let (summary, history, pending) = try state.withLock { state throws(TaskError) in
             do throws(TaskRefusal) {
                 let summary = try state.machine.status(of: id.identity)
-                if summary.isSettled {
-                    pending.give(nil)
-                } else {
+                var pending: PendingAnswer<TaskError?>?
+                if !summary.isSettled {
                     // What it says is decided, and not yet durable.
-                    state.answers.append(
-                        Answer(position: state.machine.emitted) { pending.give($0) })
+                    let answer = PendingAnswer<TaskError?>()
+                    state.answers.append(Answer(position: state.machine.emitted) { answer.give($0) })
+                    pending = answer
                 }
-                return (summary, state.machine.history(of: id.identity))
+                return (summary, state.machine.history(of: id.identity), pending)
             } catch {
                 throw TaskError(error, id)
             }
         }
+        guard let pending else { return (summary, history) }
         guard let failure = await pending.value() else { throw .cancelled }
         if let failure { throw failure }
         return (summary, history)
+    }
+
+    /// How a task has ended.
+    enum Ending {
+        case result(ArraySlice<UInt8>)
+        /// With a result that the log has.
+        case stored(TaskSummary)
+        /// Without a result.
+        case other
+    }
+
+    /// How a task has ended, durably; nil when it has not: then `watch` is told of it. In one look, since all
+    /// who publish come here. Throws `unknownTask`, `stream`.
+    ///
+    /// - Parameter isWatched: whether the watch is among the task's; it is taken out at the end.
+    nonisolated(nonsending) func ending(
+        of id: TaskID, _ watch: TaskWatch, isWatched: inout Bool
+    ) async throws(TaskError) -> Ending? {
+        try await ready()
+        let wasWatched = isWatched
+        let (ending, isStill) = try state.withLock { state throws(TaskError) -> (Ending?, Bool) in
+            let summary: TaskSummary
+            do throws(TaskRefusal) {
+                summary = try state.machine.status(of: id.identity)
+            } catch {
+                throw TaskError(error, id)
+            }
+            guard summary.state.isFinal, summary.isSettled else {
+                // Whoever is not among them when it ends is told when that is durable.
+                if summary.state.isFinal {
+                    state.answers.append(Answer(position: state.machine.emitted) { _ in watch.notify() })
+                }
+                if !wasWatched { add(watch, to: id, &state) }
+                return (nil, true)
+            }
+            if wasWatched { remove(watch, from: id, &state) }
+            guard summary.state == .succeeded else { return (.other, false) }
+            let bytes = state.cache.get(summary.task.sequence, .result)
+            return (bytes.map { .result($0[...]) } ?? .stored(summary), false)
+        }
+        isWatched = isStill
+        return ending
     }
 
     /// What the log has of a task that has not changed since; nil when it has.

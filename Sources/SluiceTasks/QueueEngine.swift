@@ -10,6 +10,7 @@ import Logging
 import Sluice
 import SluiceCore
 import SluiceLog
+import Synchronization
 
 /// One queue of a store, shared by all who use it.
 final class QueueEngine: Sendable {
@@ -21,6 +22,8 @@ final class QueueEngine: Sendable {
     let sender: BatchSender
     let logger: Logger
     let state: Locked<State>
+    /// Whether the phase is `ready`: for a look without the lock. Changed with it.
+    let isReady = Atomic(false)
 
     enum Phase {
         case unloaded
@@ -98,7 +101,7 @@ final class QueueEngine: Sendable {
         _ id: TaskID? = nil, _ body: (inout State, Instant) throws(TaskRefusal) -> R,
         _ say: (@Sendable (TaskError?) -> Void)? = nil
     ) throws(TaskError) -> R {
-        let (result, isDurable) = try state.withLock { state throws(TaskError) in
+        let (result, isDurable, due) = try state.withLock { state throws(TaskError) in
             try checkReady(state)
             let result: R
             do throws(TaskRefusal) {
@@ -109,12 +112,12 @@ final class QueueEngine: Sendable {
             }
             collect(&state)
             let position = state.machine.emitted
-            guard let say, state.durable < position else { return (result, true) }
-            state.answers.append(Answer(position: position, say: say))
-            return (result, false)
+            let isDurable = state.durable >= position
+            if let say, !isDurable { state.answers.append(Answer(position: position, say: say)) }
+            return (result, isDurable, takeDue(&state))
         }
         if isDurable { say?(nil) }
-        perform()
+        perform(due)
         return result
     }
 
@@ -137,10 +140,10 @@ final class QueueEngine: Sendable {
         state.outgoing += state.machine.takeRecords()
         let changed = state.machine.takeChanged()
         if !state.watches.isEmpty, !changed.isEmpty {
-            let watched = Set(changed).filter { state.watches[$0] != nil }
-            if !watched.isEmpty {
+            let told = changed.flatMap { watches(of: $0, &state) }
+            if !told.isEmpty {
                 state.answers.append(
-                    Answer(position: state.machine.emitted) { [weak self] _ in self?.notify(watched) })
+                    Answer(position: state.machine.emitted) { _ in for watch in told { watch.notify() } })
             }
         }
         let mine = state.machine.takeRevoked().filter { $0.holder.host == localHost }
@@ -165,23 +168,32 @@ final class QueueEngine: Sendable {
     }
 
     private func advance() {
-        state.withLock { state in
+        let due = state.withLock { state in
             let now = Instant.now
-            guard now.monotonicNanoseconds >= state.wakesAt else { return }
+            guard now.monotonicNanoseconds >= state.wakesAt else { return Due() }
             state.wakesAt = .max
-            guard case .ready = state.phase else { return }
+            guard case .ready = state.phase else { return Due() }
             state.machine.advance(to: now)
             collect(&state)
+            return takeDue(&state)
         }
-        perform()
+        perform(due)
     }
 
     // MARK: The log
 
-    /// Sends what is to be stored, unless a batch is on its way; and says what can be said.
-    func perform() {
-        sayDurable()
-        guard let batch = state.withLock({ nextBatch(&$0) }) else { return }
+    /// What is to be done without the lock: answers that can be said, and a batch, unless one is on its way.
+    struct Due {
+        var answers: [Answer] = []
+        var batch: Outgoing?
+    }
+
+    /// With the lock.
+    func takeDue(_ state: inout State) -> Due { Due(answers: takeAnswers(&state), batch: nextBatch(&state)) }
+
+    func perform(_ due: Due) {
+        for answer in due.answers { answer.say(nil) }
+        guard let batch = due.batch else { return }
         guard let sealed = QueueTopic.seal(batch.records) else {
             return finished(
                 batch, .failure(.tooLarge(bytes: QueueTopic.batchBytes, limit: QueueTopic.batchBytes)))
@@ -229,36 +241,32 @@ final class QueueEngine: Sendable {
     private func finished(_ batch: Outgoing, _ result: Result<AppendedBatch, LogError>) {
         switch result {
         case .success(let appended):
-            state.withLock { state in
-                guard state.life == batch.life else { return }
+            let due = state.withLock { state in
+                guard state.life == batch.life else { return Due() }
                 state.isSubmitting = false
                 state.machine.placed(batch.records.count, at: appended.baseOffset)
                 state.durable += UInt64(batch.records.count)
+                return takeDue(&state)
             }
-            perform()
+            perform(due)
         case .failure(let error):
             fail(StreamError(error, at: place), of: batch.life)
         }
     }
 
-    /// Says what waits for no more than what is durable.
-    private func sayDurable() {
-        while true {
-            let ready = state.withLock { state -> [Answer] in
-                let head = state.answersHead
-                var end = head
-                while end < state.answers.count, state.answers[end].position <= state.durable { end += 1 }
-                let ready = Array(state.answers[head..<end])
-                state.answersHead = end
-                if end == state.answers.count {
-                    state.answers.removeAll(keepingCapacity: true)
-                    state.answersHead = 0
-                }
-                return ready
-            }
-            if ready.isEmpty { return }
-            for answer in ready { answer.say(nil) }
+    /// What waits for no more than what is durable.
+    private func takeAnswers(_ state: inout State) -> [Answer] {
+        let head = state.answersHead
+        var end = head
+        while end < state.answers.count, state.answers[end].position <= state.durable { end += 1 }
+        guard end > head else { return [] }
+        let ready = Array(state.answers[head..<end])
+        state.answersHead = end
+        if end == state.answers.count {
+            state.answers.removeAll(keepingCapacity: true)
+            state.answersHead = 0
         }
+        return ready
     }
 
     /// An append failed, or the store is being closed: nothing of what was decided since holds.
@@ -267,12 +275,14 @@ final class QueueEngine: Sendable {
             state -> ([Answer], [LeaseWaiter], [TaskWatch], Int) in
             if let life, state.life != life { return ([], [], [], 0) }
             state.life += 1
+            isReady.store(false, ordering: .releasing)
             if case .closed = state.phase {} else { state.phase = error == .closed ? .closed : .unloaded }
             let answers = Array(state.answers[state.answersHead...])
             let (waiters, watches) = (state.leaseWaiters, state.watches.values.flatMap { $0 })
             let reserved = state.reserved
             (state.answers, state.answersHead, state.leaseWaiters) = ([], 0, [])
-            (state.watches, state.outgoing, state.reserved) = ([:], [], 0)
+            // Who watches goes on: the queue is read again.
+            (state.outgoing, state.reserved) = ([], 0)
             state.isSubmitting = false
             return (answers, waiters, watches, reserved)
         }
@@ -306,22 +316,25 @@ final class QueueEngine: Sendable {
         Instant.monotonicNow + max(0, min(span.milliseconds, 1 << 42)) * 1_000_000
     }
 
-    /// Tells whoever watches these tasks.
-    private func notify(_ sequences: Set<UInt64>) {
-        let watches = state.withLock { state in sequences.flatMap { state.watches[$0] ?? [] } }
-        for watch in watches { watch.notify() }
+    /// Who is to be told that a task has changed. With the lock.
+    private func watches(of sequence: UInt64, _ state: inout State) -> [TaskWatch] {
+        guard let watches = state.watches[sequence] else { return [] }
+        let isOver = state.machine.task(sequence)?.state.isFinal ?? true
+        return watches.filter { isOver || !$0.isForEnd }
     }
 
-    func add(_ watch: TaskWatch, to task: TaskID) {
-        state.withLock { state in state.watches[task.identity.sequence, default: []].append(watch) }
+    func add(_ watch: TaskWatch, to task: TaskID) { state.withLock { add(watch, to: task, &$0) } }
+    func remove(_ watch: TaskWatch, from task: TaskID) { state.withLock { remove(watch, from: task, &$0) } }
+
+    func add(_ watch: TaskWatch, to task: TaskID, _ state: inout State) {
+        state.watches[task.identity.sequence, default: []].append(watch)
     }
 
-    func remove(_ watch: TaskWatch, from task: TaskID) {
-        state.withLock { state in
-            state.watches[task.identity.sequence]?.removeAll { $0 === watch }
-            if state.watches[task.identity.sequence]?.isEmpty == true {
-                state.watches[task.identity.sequence] = nil
-            }
-        }
+    func remove(_ watch: TaskWatch, from task: TaskID, _ state: inout State) {
+        let sequence = task.identity.sequence
+        // Nearly always the only one.
+        guard var watches = state.watches.removeValue(forKey: sequence) else { return }
+        watches.removeAll { $0 === watch }
+        if !watches.isEmpty { state.watches[sequence] = watches }
     }
 }

@@ -1,7 +1,8 @@
 // One task that runs: its body, why it was cancelled, what came of it.
 //
 // (1) There is one outcome: the first that is said. (2) A body that was cancelled and returns a result all
-// the same has done its task, unless its lease was lost.
+// the same has done its task, unless its lease was lost. (3) What came of it is settled where no cancellation
+// reaches: in the body's task only when nobody has cancelled it, and nobody can any more.
 
 import Sluice
 import SluiceCore
@@ -31,27 +32,47 @@ final class RunningTask: Sendable {
 
     private struct State {
         var reason: Reason?
+        /// nil also once it is over.
         var body: Task<Void, Never>?
+        var isOver = false
     }
     private let state = Locked(State())
-    private let pending = PendingAnswer<Outcome>()
+    private let settle: @Sendable (RunningTask, Outcome) async -> Void
 
-    init(_ lease: TaskLease) { self.lease = lease }
+    /// - Parameter settle: called once.
+    init(_ lease: TaskLease, settle: @escaping @Sendable (RunningTask, Outcome) async -> Void) {
+        self.lease = lease
+        self.settle = settle
+    }
 
     func start(_ body: @escaping @Sendable () async throws -> [UInt8]) {
         let task = Task { [self] in
             do {
                 let result = try await body()
-                if case .lost? = reason { end(.lost) } else { end(.done(result)) }
+                if case .lost? = reason { await ended(.lost) } else { await ended(.done(result)) }
             } catch {
-                end(outcome(of: error))
+                await ended(outcome(of: error))
             }
         }
         let isLate = state.withLock { state in
-            state.body = task
-            return state.reason != nil
+            if !state.isOver { state.body = task }
+            return !state.isOver && state.reason != nil
         }
         if isLate { task.cancel() }
+    }
+
+    /// The body has ended; called in its task.
+    private func ended(_ outcome: Outcome) async {
+        let (isFirst, isCancelled) = state.withLock { state in
+            defer { (state.isOver, state.body) = (true, nil) }
+            return (!state.isOver, state.reason != nil)
+        }
+        guard isFirst else { return }
+        if isCancelled {
+            Task { await settle(self, outcome) }
+        } else {
+            await settle(self, outcome)
+        }
     }
 
     /// Cancels the body, which is to end soon. The first reason counts, but that the lease is lost always.
@@ -65,11 +86,13 @@ final class RunningTask: Sendable {
 
     /// Says what came of it, whatever the body does.
     func end(_ outcome: Outcome) {
-        pending.give(outcome)
-        state.withLock { $0.body }?.cancel()
+        let (isFirst, body) = state.withLock { state in
+            defer { (state.isOver, state.body) = (true, nil) }
+            return (!state.isOver, state.body)
+        }
+        if isFirst { Task { await settle(self, outcome) } }
+        body?.cancel()
     }
-
-    func outcome() async -> Outcome { await pending.value() ?? .lost }
 
     private var reason: Reason? { state.withLock { $0.reason } }
 

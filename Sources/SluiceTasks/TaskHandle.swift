@@ -31,17 +31,19 @@ public struct TaskHandle<T: TaskPayload>: Sendable {
     public nonisolated(nonsending) func result(
         within limit: Duration? = nil
     ) async throws(TaskError) -> T.Output {
-        let watch = TaskWatch()
-        engine.add(watch, to: id)
-        defer { engine.remove(watch, from: id) }
+        let watch = TaskWatch(isForEnd: true)
+        var isWatched = false
+        defer { if isWatched { engine.remove(watch, from: id) } }
         let deadline = limit.map { engine.moment(after: $0) }
         if let deadline { engine.served.schedule(at: deadline) { watch.notify() } }
         while true {
-            let (summary, _) = try await engine.summary(of: id)
-            if summary.state == .succeeded {
+            switch try await engine.ending(of: id, watch, isWatched: &isWatched) {
+            case .result(let bytes): return try TaskCoder.decode(T.Output.self, bytes)
+            case .stored(let summary):
                 return try TaskCoder.decode(T.Output.self, try await engine.result(of: summary))
+            case .other: throw .ended(try await engine.status(of: id))
+            case .none: break
             }
-            if summary.state.isFinal { throw .ended(try await engine.status(of: id)) }
             if let deadline, engine.moment(after: .zero) >= deadline { throw .timedOut }
             guard await watch.changed() else { throw .cancelled }
         }
@@ -115,6 +117,10 @@ final class TaskWatch: Sendable {
         var pending: PendingAnswer<Void>?
     }
     private let state = Locked(State())
+    /// Whether it is only to be told when the task is in a final state, or gone.
+    let isForEnd: Bool
+
+    init(isForEnd: Bool = false) { self.isForEnd = isForEnd }
 
     func notify() {
         let pending = state.withLock { state -> PendingAnswer<Void>? in

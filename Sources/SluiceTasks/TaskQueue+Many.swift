@@ -77,7 +77,7 @@ extension TaskQueue {
     nonisolated(nonsending) func status(
         of id: TaskID, finalWithin limit: Duration
     ) async throws(TaskError) -> TaskStatus {
-        let watch = TaskWatch()
+        let watch = TaskWatch(isForEnd: true)
         engine.add(watch, to: id)
         defer { engine.remove(watch, from: id) }
         let deadline = engine.moment(after: limit)

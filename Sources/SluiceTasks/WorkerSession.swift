@@ -150,7 +150,11 @@ final class WorkerSession: Sendable {
         guard let handler = handlers[delivery.name] ?? others else {
             return source.giveBack([delivery.lease])
         }
-        let running = RunningTask(delivery.lease)
+        let running = RunningTask(delivery.lease) { [self] running, outcome in
+            await settle(running, outcome)
+            state.withLock { state in state.running[running.lease] = nil }
+            wake()
+        }
         let isLate = state.withLock { state in
             state.running[delivery.lease] = running
             return state.isUrgent
@@ -171,11 +175,6 @@ final class WorkerSession: Sendable {
         }
         if let limit = handler.hardLimit {
             source.schedule(after: limit) { [weak running] in running?.end(.overdue(limit)) }
-        }
-        Task { [self] in
-            await settle(running, await running.outcome())
-            state.withLock { state in state.running[running.lease] = nil }
-            wake()
         }
     }
 

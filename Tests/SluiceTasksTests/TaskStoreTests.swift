@@ -174,4 +174,18 @@ import Testing
             await #expect(throws: TaskError.unknownTask(handle.id)) { try await other.status(of: handle.id) }
         }
     }
+
+    @Test func `who waits for a result has it though the queue was read anew meanwhile`() async throws {
+        try await withQueue { queue, _ in
+            let handle = try await queue.publish(Add(a: 1, b: 2))
+            let engine = queue.engine
+            async let sum = handle.result()
+            while engine.state.withLock({ $0.watches.isEmpty }) { await Task.yield() }
+            engine.fail(.indeterminate(engine.place, reason: "an append has failed"))
+            try await withWorker(queue, [adding]) {
+                let found = try await sum
+                #expect(found == 3)
+            }
+        }
+    }
 }

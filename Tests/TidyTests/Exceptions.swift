@@ -20,8 +20,8 @@ enum Allowed {
         (
             "Sources/SluiceTasks",
             [
-                "Sluice", "SluiceCore", "SluiceLog", "Logging", "ServiceLifecycle", "Foundation",
-                "FoundationEssentials",
+                "Sluice", "SluiceCore", "SluiceLog", "Logging", "ServiceLifecycle", "Synchronization",
+                "Foundation", "FoundationEssentials",
             ]
         ),
         ("Sources/SluiceFoundation", ["Sluice", "Foundation"]),

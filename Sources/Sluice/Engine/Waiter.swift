@@ -4,22 +4,28 @@
 // writes `continuation` before `state` says that he waits. (3) Sequentially consistent: a caller that helps
 // counts itself, then looks here; who answers says so here, then looks for helpers. One of them sees the
 // other.
+//
+// Inlinable for the other modules of the package, as `Locked` is.
 
-import Synchronization
+package import Synchronization
 
-private enum WaiterState: UInt8, AtomicRepresentable {
+/// How far an answer is.
+package enum WaiterState: UInt8, AtomicRepresentable {
+    /// Nobody waits and it is not there; somebody waits; it is there.
     case empty, awaited, answered
 }
 
 /// A place for an answer that comes once. No lock and no memory but its own: there is one for each `send`.
-final class Waiter<Value: Sendable>: @unchecked Sendable {
-    private let isTaken = Atomic(false)
-    private let state = Atomic(WaiterState.empty)
-    @exclusivity(unchecked) private var answer: Result<Value, StreamError>?
-    @exclusivity(unchecked) private var continuation: CheckedContinuation<Result<Value, StreamError>, Never>?
+package final class Waiter<Value: Sendable>: @unchecked Sendable {
+    package let isTaken = Atomic(false)
+    package let state = Atomic(WaiterState.empty)
+    @exclusivity(unchecked) package var answer: Result<Value, StreamError>?
+    @exclusivity(unchecked) package var continuation: UnsafeContinuation<Result<Value, StreamError>, Never>?
+
+    @inlinable package init() {}
 
     /// Gives the answer; later ones are dropped.
-    func resume(_ result: Result<Value, StreamError>) {
+    @inlinable package func resume(_ result: Result<Value, StreamError>) {
         guard !isTaken.exchange(true, ordering: .acquiringAndReleasing) else { return }
         answer = result
         if state.exchange(.answered, ordering: .sequentiallyConsistent) == .awaited {
@@ -28,16 +34,20 @@ final class Waiter<Value: Sendable>: @unchecked Sendable {
     }
 
     /// The answer, if it is there.
-    var result: Result<Value, StreamError>? {
+    @inlinable package var result: Result<Value, StreamError>? {
         state.load(ordering: .sequentiallyConsistent) == .answered ? answer : nil
     }
 
     /// Waits for the answer. When the task is cancelled the answer is `cancelled`, unless that is nil: then
     /// it goes on.
-    nonisolated(nonsending) func value(cancelled: StreamError? = nil) async -> Result<Value, StreamError> {
+    @inlinable
+    package nonisolated(nonsending) func value(
+        cancelled: StreamError? = nil
+    ) async -> Result<Value, StreamError> {
         if let result { return result }
         return await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
+            // Who has set `isTaken` resumes it, once: a checked one would take memory of its own.
+            await withUnsafeContinuation { continuation in
                 self.continuation = continuation
                 let (isWaiting, _) = state.compareExchange(
                     expected: .empty, desired: .awaited, ordering: .acquiringAndReleasing)

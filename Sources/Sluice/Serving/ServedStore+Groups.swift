@@ -112,16 +112,16 @@ extension ServedStore {
 
 /// An answer that comes once, awaited by one task.
 package struct PendingAnswer<Value: Sendable>: Sendable {
-    private let waiter = Waiter<Value>()
+    @usableFromInline let waiter = Waiter<Value>()
 
     /// No answer yet.
-    package init() {}
+    @inlinable package init() {}
 
     /// Gives the answer; later ones are dropped.
-    package func give(_ value: Value) { waiter.resume(.success(value)) }
+    @inlinable package func give(_ value: Value) { waiter.resume(.success(value)) }
 
     /// The answer; nil when the task is cancelled before it comes.
-    package nonisolated(nonsending) func value() async -> Value? {
+    @inlinable package nonisolated(nonsending) func value() async -> Value? {
         try? await waiter.value(cancelled: .cancelled(accepted: true)).get()
     }
 }
