@@ -1,6 +1,6 @@
 # What a checkout can do. Everything here may be run again: what is there already is not fetched, built or made twice.
 
-.PHONY: build demo test kafka-clients client-suites crash-test torture fuzz sanitize bench-peers bench-server bench-targets bench-plots bench-micro format lint clean
+.PHONY: build demo test kafka-clients client-suites crash-test torture fuzz sanitize bench-peers bench-server bench-tasks bench-targets bench-plots bench-micro format lint clean
 
 SWIFT_TOOL = --traits Tool
 
@@ -52,6 +52,10 @@ bench-peers: build
 # The server beside another broker with Kafka's protocol, in turns; the table goes to Docs/Benchmarks.md.
 bench-server: build
 	Scripts/bench-server --write
+
+# Tasks beside Celery with Redis, in turns; the table goes to Docs/Benchmarks.md.
+bench-tasks: build
+	Scripts/bench-tasks --write
 
 # What the store is to reach, measured: half an hour; the table goes to Docs/Benchmarks.md.
 bench-targets: build
