@@ -89,28 +89,50 @@ struct ConnectionProtocolTests {
 
     @Test func `silence slow answers and slow requests each end a connection in their time`() {
         var silent = order()
-        #expect(silent.tick(now: 1000) == nil)
-        #expect(silent.tick(now: 1001) == .idle)
-        #expect(silent.tick(now: 5000) == nil)
+        #expect(silent.tick(taken: 0, now: 1000) == nil)
+        #expect(silent.tick(taken: 0, now: 1001) == .idle)
+        #expect(silent.tick(taken: 0, now: 5000) == nil)
 
         var waiting = order()
         _ = waiting.received(now: 1)
-        #expect(waiting.tick(now: 100_000) == nil)
+        #expect(waiting.tick(taken: 0, now: 100_000) == nil)
 
         var slowReader = order()
-        slowReader.writabilityChanged(false, now: 10)
+        slowReader.writabilityChanged(false, taken: 0, now: 10)
         #expect(!slowReader.mayRead(now: 10))
-        #expect(slowReader.tick(now: 110) == nil)
-        #expect(slowReader.tick(now: 111) == .slowReader)
+        #expect(slowReader.tick(taken: 0, now: 110) == nil)
+        #expect(slowReader.tick(taken: 0, now: 111) == .slowReader)
 
         var slowSender = order()
-        slowSender.receivedPart(now: 10)
-        slowSender.receivedPart(now: 60)
-        #expect(slowSender.tick(now: 111) == .slowSender)
+        slowSender.receivedPart(5, now: 10)
+        slowSender.receivedPart(5, now: 60)
+        #expect(slowSender.tick(taken: 0, now: 111) == .slowSender)
+
+        var held = order()
+        held.receivedPart(5, now: 10)
+        #expect(held.tick(taken: 0, mayRead: false, now: 111) == nil)
+        #expect(held.tick(taken: 0, now: 211) == nil)
+        #expect(held.tick(taken: 0, now: 212) == .slowSender)
 
         var recovered = order()
-        recovered.writabilityChanged(false, now: 10)
-        recovered.writabilityChanged(true, now: 20)
-        #expect(recovered.tick(now: 111) == nil)
+        recovered.writabilityChanged(false, taken: 0, now: 10)
+        recovered.writabilityChanged(true, taken: 0, now: 20)
+        #expect(recovered.tick(taken: 0, now: 111) == nil)
+    }
+
+    @Test func `a slow line is borne as long as enough goes over it`() {
+        let enough = ConnectionLimits.progressBytes
+        var reader = order()
+        reader.writabilityChanged(false, taken: 7, now: 10)
+        #expect(reader.tick(taken: 7 + enough, now: 111) == nil)
+        #expect(reader.tick(taken: 7 + enough * 2 - 1, now: 211) == nil)
+        #expect(reader.tick(taken: 7 + enough * 2 - 1, now: 212) == .slowReader)
+
+        var sender = order()
+        sender.receivedPart(0, now: 10)
+        sender.receivedPart(enough, now: 100)
+        #expect(sender.tick(taken: 0, now: 111) == nil)
+        sender.receivedPart(enough * 2 - 1, now: 150)
+        #expect(sender.tick(taken: 0, now: 201) == .slowSender)
     }
 }

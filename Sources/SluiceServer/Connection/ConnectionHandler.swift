@@ -25,6 +25,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
     /// Bytes that have come and could not be taken yet.
     private var rest = NIOCore.ByteBuffer()
     private var context: ChannelHandlerContext?
+    /// Bytes that were ever written.
+    private var writtenBytes = 0
     /// NIO has asked for bytes, and has not been let.
     private var isReadHeld = false
     private var memory = Memory.none
@@ -99,7 +101,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
-        order.writabilityChanged(context.channel.isWritable, now: Instant.monotonicNow)
+        order.writabilityChanged(context.channel.isWritable, taken: takenBytes, now: Instant.monotonicNow)
         goOn()
         context.fireChannelWritabilityChanged()
     }
@@ -117,11 +119,12 @@ final class ConnectionHandler: ChannelDuplexHandler {
                 } catch {
                     return close(.malformed, "\(error)")
                 }
-                order.receivedPart(now: Instant.monotonicNow)
+                order.receivedPart(0, now: Instant.monotonicNow)
                 takeWhole()
             case .body(let count):
                 guard let mayTake = mayTake(count) else { continue }
                 takeBody(min(mayTake, rest.readableBytes))
+                order.receivedPart(assembler.receivedBytes, now: Instant.monotonicNow)
                 takeWhole()
             }
         }
@@ -232,6 +235,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
             switch effect {
             case .write(let frame):
                 hasWritten = true
+                writtenBytes += frame.bytes.readableBytes
                 let promise = frame.written.map { written in
                     let promise = context.eventLoop.makePromise(of: Void.self)
                     promise.futureResult.whenComplete { _ in written() }
@@ -267,8 +271,20 @@ final class ConnectionHandler: ChannelDuplexHandler {
         context.eventLoop.scheduleTask(in: .nanoseconds(wait)) { bound.value.goOn() }
     }
 
+    /// How much of what was written the peer's side has; over TLS about.
+    private var takenBytes: Int {
+        let unsent = try? context?.channel.syncOptions?.getOption(.bufferedWritableBytes)
+        return writtenBytes - (unsent ?? 0)
+    }
+
     private func tick() {
-        if let reason = order.tick(now: Instant.monotonicNow) { close(reason, nil) } else { goOn() }
+        if let reason = order.tick(
+            taken: takenBytes, mayRead: memory.mayRead, now: Instant.monotonicNow)
+        {
+            close(reason, nil)
+        } else {
+            goOn()
+        }
     }
 
     private func close(_ reason: CloseReason, _ detail: String?) {

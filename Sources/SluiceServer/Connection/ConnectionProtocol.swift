@@ -5,7 +5,9 @@
 // (1) Answers go out in the order of the requests, whoever is done first; a request without an answer
 // (acks 0) only gives up its slot. (2) At most `requestsInFlight` slots are open; beyond it nothing is read.
 // (3) Nothing is read either while the peer does not take what is written, while it is throttled, and once
-// the end has begun. (4) After `close` nothing is taken and nothing comes out. (5) Time is a parameter.
+// the end has begun. (4) After `close` nothing is taken and nothing comes out. (5) Time is a parameter. (6) A
+// slow line is no reason to end: that in a whole time-out less than `progressBytes` went over it, and not all
+// that there was, is one.
 
 /// The order of one connection. `Frame` is what is written for a request.
 struct ConnectionProtocol<Frame: Sendable>: Sendable {
@@ -41,10 +43,23 @@ struct ConnectionProtocol<Frame: Sendable>: Sendable {
     /// Nanoseconds of the monotonic clock.
     private var mutedUntil = Int64.min
     private var lastHeard: Int64
-    /// Since when bytes wait for the peer to take them; nil while none do.
-    private var unwritableSince: Int64?
-    /// Since when a frame has been arriving; nil between two.
-    private var frameSince: Int64?
+    /// Bytes that wait for the peer to take them; nil while none do.
+    private var outgoing: Stretch?
+    /// A frame that is arriving; nil between two.
+    private var incoming: Stretch?
+
+    /// A time in which bytes should go over the line, and how many had when it began.
+    private struct Stretch {
+        var since: Int64
+        var bytes: Int
+
+        /// Whether enough went over since; then another begins.
+        mutating func goesOn(_ now: Int64, _ bytes: Int) -> Bool {
+            guard bytes - self.bytes >= ConnectionLimits.progressBytes else { return false }
+            self = Stretch(since: now, bytes: bytes)
+            return true
+        }
+    }
     private(set) var isClosed = false
     private var isDraining = false
 
@@ -55,7 +70,7 @@ struct ConnectionProtocol<Frame: Sendable>: Sendable {
 
     /// Whether another request may be taken in now.
     func mayRead(now: Int64) -> Bool {
-        !isClosed && !isDraining && unwritableSince == nil && slots.count < limits.requestsInFlight
+        !isClosed && !isDraining && outgoing == nil && slots.count < limits.requestsInFlight
             && now >= mutedUntil
     }
 
@@ -70,13 +85,15 @@ struct ConnectionProtocol<Frame: Sendable>: Sendable {
     /// A request is there. Returns the number of its slot.
     mutating func received(now: Int64) -> Int {
         lastHeard = now
-        frameSince = nil
+        incoming = nil
         slots.append(.open)
         return first + slots.count - 1
     }
 
-    /// Some bytes of a frame are there, and not all of it.
-    mutating func receivedPart(now: Int64) { frameSince = frameSince ?? now }
+    /// So many bytes of a frame are there, and not all of it.
+    mutating func receivedPart(_ bytes: Int, now: Int64) {
+        if incoming?.goesOn(now, bytes) == nil { incoming = Stretch(since: now, bytes: bytes) }
+    }
 
     /// A request has been dealt with: what can go out now.
     mutating func answered(_ slot: Int, _ outcome: Outcome) -> [Effect] {
@@ -112,8 +129,10 @@ struct ConnectionProtocol<Frame: Sendable>: Sendable {
     mutating func mute(until moment: Int64) { mutedUntil = max(mutedUntil, moment) }
 
     /// Whether the peer takes what is written.
-    mutating func writabilityChanged(_ isWritable: Bool, now: Int64) {
-        unwritableSince = isWritable ? nil : unwritableSince ?? now
+    ///
+    /// - Parameter taken: how many bytes it has, of all that were ever written.
+    mutating func writabilityChanged(_ isWritable: Bool, taken: Int, now: Int64) {
+        outgoing = isWritable ? nil : outgoing ?? Stretch(since: now, bytes: taken)
     }
 
     /// The server ends: no more requests; those that are under way are answered first.
@@ -129,20 +148,30 @@ struct ConnectionProtocol<Frame: Sendable>: Sendable {
     mutating func close() { isClosed = true }
 
     /// To be called now and then: why the connection is to end.
-    mutating func tick(now: Int64) -> CloseReason? {
+    ///
+    /// - Parameters:
+    ///   - taken: as in `writabilityChanged`.
+    ///   - mayRead: whether there is room for what the peer sends.
+    mutating func tick(taken: Int, mayRead: Bool = true, now: Int64) -> CloseReason? {
         guard !isClosed else { return nil }
+        // What nobody reads cannot arrive.
+        if !mayRead || !self.mayRead(now: now) { incoming?.since = now }
         let reason: CloseReason?
-        if let since = unwritableSince, now - since > limits.stalledNanoseconds {
+        if outgoing?.goesOn(now, taken) == false, isStalled(outgoing, now) {
             reason = .slowReader
-        } else if let since = frameSince, now - since > limits.stalledNanoseconds {
+        } else if isStalled(incoming, now) {
             reason = .slowSender
-        } else if slots.isEmpty, frameSince == nil, now - lastHeard > limits.idleNanoseconds {
+        } else if slots.isEmpty, incoming == nil, now - lastHeard > limits.idleNanoseconds {
             reason = .idle
         } else {
             reason = nil
         }
         if reason != nil { isClosed = true }
         return reason
+    }
+
+    private func isStalled(_ stretch: Stretch?, _ now: Int64) -> Bool {
+        stretch.map { now - $0.since > limits.stalledNanoseconds } ?? false
     }
 }
 
@@ -170,8 +199,10 @@ enum CloseReason: String, Sendable, Hashable, CaseIterable {
 struct ConnectionLimits: Sendable {
     /// Requests without an answer; Kafka's clients have 5 under way, librdkafka at most some dozens.
     var requestsInFlight = 64
-    /// How long a frame may be on its way in, and answers on their way out.
+    /// How long a frame may be on its way in, and answers on their way out, or `progressBytes` of them.
     var stalledNanoseconds: Int64 = 30_000_000_000
+    /// What has to go over a line while it is not all: in 30 s what 280 kbit/s take.
+    static let progressBytes = 1 << 20
     /// Kafka: connections.max.idle.ms.
     var idleNanoseconds: Int64 = 600_000_000_000
 }
