@@ -35,6 +35,7 @@ enum Seeds {
         case .manifest: manifests
         case .journal: journals
         case .offsets: offsets
+        case .tasks: tasks
         case .json: json
         case .pressure: pressure
         case .wire: wire
@@ -183,6 +184,55 @@ enum Seeds {
             [0] + GroupRecordKey.group(groupID: "g").bytes, [0] + GroupRecordKey.other(version: 9).bytes,
             [1] + offset.bytes, [2] + group.bytes, [3] + subscription.bytes(), [4] + assignment.bytes(), [4],
         ] + (0...3).map { [3] + subscription.bytes(version: Int16($0)) }
+    }
+
+    /// The lives of some tasks, in parts.
+    private static var tasks: [[UInt8]] {
+        var now = Instant(wallMilliseconds: 1_699_999_000_000, monotonicNanoseconds: 1)
+        var machine = TaskMachine(seed: 3, localHost: 1 << 63 | 4)
+        var parts: [[UInt8]] = []
+        func keep() {
+            let runs = machine.takeRecords().flatMap { [$0.key.bytes, $0.value ?? []] }
+            parts.append(runs.flatMap { [UInt8($0.count >> 8), UInt8($0.count & 255)] + $0 })
+        }
+        for number in 0..<6 {
+            var draft = TaskDraft(name: "n\(number % 2)", payload: [UInt8](repeating: 7, count: number))
+            draft.priority = number
+            draft.due = number == 5 ? now.wallMilliseconds + 1 << 40 : nil
+            draft.expires = number == 4 ? now.wallMilliseconds + 5_000 : nil
+            draft.group = number < 3 ? "g" : nil
+            draft.uniqueKey = number == 2 ? "u" : nil
+            draft.uniquePeriod = number == 2 ? 60_000 : nil
+            _ = try? machine.publish(draft, now: now)
+        }
+        if let line = try? CronLine("*/5 * * * mon") {
+            let schedule = TaskSchedule(name: "s", line: line, task: "n0", payload: [1])
+            try? machine.add(schedule, now: now)
+        }
+        keep()
+        var request = LeaseRequest(
+            holder: TaskHolder(host: 9, worker: 1), handlers: [], count: 2, visibility: 30_000)
+        request.others = TaskRetryPolicy()
+        for _ in 0..<4 {
+            let leased = machine.lease(request, now: now)
+            keep()
+            for (number, task) in leased.enumerated() {
+                let progress = TaskProgress(fraction: 0.25, note: "n")
+                try? machine.report(progress, of: task.lease, now: now)
+                if number == 0 {
+                    try? machine.complete(task.lease, result: [4, 5], now: now)
+                } else {
+                    try? machine.fail(task.lease, cause: "c", now: now)
+                }
+            }
+            now.wallMilliseconds += 100_000_000
+            now.monotonicNanoseconds += 100_000_000_000_000
+            machine.advance(to: now)
+            keep()
+        }
+        machine.pause(true)
+        keep()
+        return parts + [parts.flatMap { $0 }]
     }
 
     private static let json: [[UInt8]] = [

@@ -22,6 +22,8 @@ enum FuzzTarget: String, CaseIterable, Sendable {
     case journal
     /// Records of the offsets topic, subscriptions, assignments.
     case offsets
+    /// Records of a queue of tasks, and the queue that comes of them.
+    case tasks
     /// JSON values.
     case json
     /// What back pressure keeps in the manifest.
@@ -40,6 +42,7 @@ enum FuzzTarget: String, CaseIterable, Sendable {
         case .manifest: try ManifestTarget.run(bytes)
         case .journal: try JournalTarget.run(bytes)
         case .offsets: try CoreTargets.offsets(bytes)
+        case .tasks: try TasksTarget.run(bytes)
         case .json: try CoreTargets.json(bytes)
         case .pressure: try CoreTargets.pressure(bytes)
         case .wire: try WireTarget.run(bytes)
