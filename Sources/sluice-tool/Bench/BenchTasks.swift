@@ -284,10 +284,11 @@ struct BenchTimers {
 
     private func expect(_ queue: TaskQueue, scheduled: Int, cancelled: Int) async throws {
         let counts = try await queue.counts()
-        guard counts.byState[.scheduled] == scheduled, counts.byState[.cancelled] == cancelled else {
+        let states = counts.byState
+        guard states[.scheduled] == scheduled, states[.cancelled] == cancelled else {
             throw ToolError.failed(
                 "\(scheduled) tasks were to wait and \(cancelled) to be cancelled; there are "
-                    + "\(counts.byState[.scheduled, default: 0]) and \(counts.byState[.cancelled, default: 0]).")
+                    + "\(states[.scheduled] ?? 0) and \(states[.cancelled] ?? 0).")
         }
     }
 }
