@@ -18,18 +18,47 @@ func withServer<R: Sendable>(
     store changeStore: (inout StoreConfiguration) -> Void = { _ in },
     _ body: (StreamStore, KafkaServer.Address) async throws -> R
 ) async throws -> R {
+    try await withStorePath { path in
+        let store = try await openStore(at: path, changeStore)
+        let result: Result<R, any Error>
+        do {
+            result = .success(try await withServer(of: store, change) { try await body(store, $0) })
+        } catch {
+            result = .failure(error)
+        }
+        try await store.close()
+        return try result.get()
+    }
+}
+
+/// Runs `body` with a place in memory for a store, and removes what is there then.
+func withStorePath<R>(_ body: (String) async throws -> R) async throws -> R {
     let base = FileManager.default.fileExists(atPath: "/dev/shm") ? "/dev/shm" : NSTemporaryDirectory()
     let path = "\(base)/sluice-server-test-\(UUID().uuidString)"
     defer { try? FileManager.default.removeItem(atPath: path) }
-    let silent = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-    let store = try await StreamStore.open(
+    return try await body(path)
+}
+
+private let silent = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+
+func openStore(
+    at path: String, _ change: (inout StoreConfiguration) -> Void = { _ in }
+) async throws -> StreamStore {
+    try await StreamStore.open(
         at: path,
         configuration: StoreConfiguration {
             $0.logger = silent
             $0.volume.journalBytes = 2 << 20
             $0.controlSocket = false
-            changeStore(&$0)
+            change(&$0)
         })
+}
+
+/// Runs `body` with a server in front of a store, and ends it.
+func withServer<R: Sendable>(
+    of store: StreamStore, _ change: (inout KafkaServerConfiguration) -> Void = { _ in },
+    _ body: (KafkaServer.Address) async throws -> R
+) async throws -> R {
     let server = KafkaServer(
         store: store,
         configuration: .init {
@@ -41,13 +70,12 @@ func withServer<R: Sendable>(
     let result: Result<R, any Error>
     do {
         let address = try #require(await server.address())
-        result = .success(try await body(store, address))
+        result = .success(try await body(address))
     } catch {
         result = .failure(error)
     }
     server.shutdown()
     try await running.value
-    try await store.close()
     return try result.get()
 }
 

@@ -179,12 +179,12 @@ import Testing
         try await withQueue { queue, _ in
             let handle = try await queue.publish(Add(a: 1, b: 2))
             let engine = queue.engine
-            async let sum = handle.result()
+            let waiting = Task { try await handle.result() }
             while engine.state.withLock({ $0.watches.isEmpty }) { await Task.yield() }
             engine.fail(.indeterminate(engine.place, reason: "an append has failed"))
             try await withWorker(queue, [adding]) {
-                let found = try await sum
-                #expect(found == 3)
+                let sum = try await waiting.value
+                #expect(sum == 3)
             }
         }
     }
