@@ -12,7 +12,7 @@ import Testing
         _ client: WireClient, _ epoch: Int32, current: Int32 = -1
     ) async throws -> OffsetForLeaderEpochResponse.EpochEndOffset {
         let request = OffsetForLeaderEpochRequest.with {
-            $0.replicaId = -1
+            $0.replicaID = -1
             $0.topics = [
                 .with {
                     $0.topic = "t"
@@ -27,8 +27,10 @@ import Testing
             ]
         }
         let response = try await client.ask(.offsetForLeaderEpoch(request), version: 4)
-        guard case .offsetForLeaderEpoch(let answer) = response else { throw CancellationError() }
-        return try #require(answer.topics.first?.partitions.first)
+        guard case .offsetForLeaderEpoch(let answer) = response, let topic = answer.topics.first,
+            let end = topic.partitions.first
+        else { throw CancellationError() }
+        return end
     }
 
     private static func batch(_ key: String) -> [UInt8] {
