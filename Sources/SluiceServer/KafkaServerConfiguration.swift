@@ -50,6 +50,8 @@ public struct KafkaServerConfiguration: Sendable {
     public var quotas: [String: ClientQuota] = [:]
     /// Threads that move bytes.
     public var eventLoops = 2
+    /// How long after a refusal was written batches come whose client does not know of it.
+    var refusalGrace = Duration.milliseconds(50)
     /// Where the server reports what it does.
     public var logger = Logger(label: "sluice.server")
 
@@ -62,6 +64,7 @@ public struct KafkaServerConfiguration: Sendable {
         settings.partitions = max(partitions, 1)
         settings.responseMemoryBytes = responseMemoryBytes
         settings.fetchBytes = max(maxFetchBytes, 1)
+        settings.refusalGraceNanoseconds = refusalGrace.nanoseconds
         settings.quota = defaultQuota
         settings.quotas = quotas
         return settings

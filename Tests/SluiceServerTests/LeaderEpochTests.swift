@@ -37,15 +37,16 @@ import Testing
         TestBatch.bytes(keys: [key], value: "value", codec: .none)
     }
 
-    /// Takes the last batch of a segment away, as a power cut does.
-    private static func cutLastBatch(below path: String) throws {
+    /// Leaves the beginning of a batch behind the last one, as a power cut does.
+    private static func tearEnd(below path: String) throws {
         let files = FileManager.default.enumerator(atPath: path)?.compactMap { $0 as? String } ?? []
-        let name = try #require(files.first { $0.contains("/t") && $0.hasSuffix(".log") })
+        let name = try #require(files.first { $0.contains("/t-0/") && $0.hasSuffix(".log") })
         let file = try FileHandle(forUpdating: URL(filePath: path + "/" + name))
         let whole = try #require(try file.readToEnd())
-        // A segment may have room behind its batches, in zeros.
-        let end = (whole.lastIndex { $0 != 0 } ?? -1) + 1
-        try file.truncate(atOffset: UInt64(end - 10))
+        // A segment may have room behind its batches, in zeros; the last value ends with a letter, no header.
+        let end = (whole.lastIndex { $0 != 0 } ?? -1) + 2
+        try file.seek(toOffset: UInt64(end))
+        try file.write(contentsOf: Self.batch("torn").prefix(40))
         try file.close()
     }
 
@@ -70,7 +71,7 @@ import Testing
                 }
             }
             try await store.close()
-            try Self.cutLastBatch(below: copy)
+            try Self.tearEnd(below: copy)
 
             let again = try await openStore(at: copy)
             try await withServer(of: again) { address in

@@ -71,10 +71,10 @@ struct PurgatoryTests {
 
 struct RefusalMemoryTests {
     private let reason = ProduceRefusal(.kafkaStorageError, "full")
-    private let grace = RefusalMemory.graceNanoseconds
+    private let grace: Int64 = 50_000_000
 
     @Test func `what is under way behind a refusal is refused until the client can know`() {
-        var memory = RefusalMemory()
+        var memory = RefusalMemory(graceNanoseconds: grace)
         #expect(memory.check(7, crc: 1, now: 0) == nil)
         memory.refused(7, crc: 1, reason)
         #expect(memory.check(7, crc: 2, now: 1) == reason)
@@ -89,7 +89,7 @@ struct RefusalMemoryTests {
     }
 
     @Test func `the first batch sent again ends it at once`() {
-        var memory = RefusalMemory()
+        var memory = RefusalMemory(graceNanoseconds: grace)
         memory.refused(7, crc: 1, reason)
         memory.refused(7, crc: 2, reason)
         memory.written(7, 2, now: 10)
@@ -101,7 +101,7 @@ struct RefusalMemoryTests {
     }
 
     @Test func `one partition's refusals are not another's`() {
-        var memory = RefusalMemory()
+        var memory = RefusalMemory(graceNanoseconds: grace)
         memory.refused(7, crc: 1, reason)
         #expect(memory.check(8, crc: 1, now: 0) == nil)
     }

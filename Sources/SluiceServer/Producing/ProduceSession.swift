@@ -17,13 +17,14 @@ import SluiceLog
 final class ProduceSession: Sendable {
     private let broker: Broker
     private let sender: BatchSender
-    private let refusals = Locked(RefusalMemory())
+    private let refusals: Locked<RefusalMemory>
     private let topics: KnownTopics
     private let check = Locked(BatchCheck())
 
     init(_ broker: Broker, _ topics: KnownTopics) {
         self.broker = broker
         self.topics = topics
+        refusals = Locked(RefusalMemory(graceNanoseconds: broker.settings.refusalGraceNanoseconds))
         sender = BatchSender(broker.served)
     }
 

@@ -3,7 +3,7 @@
 //   batch 1 refused ─► batch 2, sent before the client knew ─► refused ─► answers written ─► batch 1 again
 //
 // (1) From a refusal on every batch of the connection for that partition is refused, for the same reason,
-// until the answers have been written and `graceNanoseconds` are over: what comes within that was under way.
+// until the answers have been written and the grace is over: what comes within that was under way.
 // A client waits longer before it tries again: 100 ms by default in all of them. (2) The first batch that was
 // refused, sent again as it was, ends that at once. (3) A failure in the log counts as a refusal, and its
 // number is what the volume compares.
@@ -20,15 +20,16 @@ struct RefusalMemory: Sendable {
     }
 
     private var partitions: [Int: Refusals] = [:]
+    private let graceNanoseconds: Int64
 
-    /// What is under way when an answer is written arrives within so long.
-    static let graceNanoseconds: Int64 = 50_000_000
+    /// - Parameter graceNanoseconds: what is under way when an answer is written arrives within so long.
+    init(graceNanoseconds: Int64) { self.graceNanoseconds = graceNanoseconds }
 
     /// Why a batch is refused for the sake of order; nil when it is not.
     mutating func check(_ partition: Int, crc: UInt32, now: Int64) -> ProduceRefusal? {
         guard let refusals = partitions[partition] else { return nil }
         if refusals.unwritten > 0 { return refusals.reason }
-        if crc != refusals.firstCRC, now < refusals.writtenAt.addingSaturated(Self.graceNanoseconds) {
+        if crc != refusals.firstCRC, now < refusals.writtenAt.addingSaturated(graceNanoseconds) {
             return refusals.reason
         }
         partitions[partition] = nil

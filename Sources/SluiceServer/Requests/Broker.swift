@@ -90,6 +90,8 @@ struct BrokerSettings: Sendable {
     var responseMemoryBytes = 256 << 20
     /// Bytes of records in one response, at most; Kafka: fetch.max.bytes of a broker.
     var fetchBytes = 16 << 20
+    /// What a client sends behind a refusal arrives within so long of the refusal's answer.
+    var refusalGraceNanoseconds: Int64 = 50_000_000
     /// Of a client that is not named.
     var quota = ClientQuota()
     /// By client id.
