@@ -1,7 +1,9 @@
 """What one client of confluent-kafka gets out of a broker: records produced and consumed in a second, and the broker's
 processor time for each. Prints a line of JSON; exit 1 when a record is missing or another one.
 
-    speed.py BROKER PID RECORDS CODEC
+    speed.py BROKER PID RECORDS CODEC [KEY=VALUE...]
+
+Settings are the topic's, where the broker takes them.
 """
 
 import json
@@ -14,6 +16,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 broker, pid, records, codec = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
+settings = {"sluice.durability": "written"} | dict(word.split("=", 1) for word in sys.argv[5:])
 TOPIC = "speed"
 KINDS = ["click", "view", "buy"]
 values = [
@@ -31,7 +34,7 @@ def cpu():
 def create():
     admin = AdminClient({"bootstrap.servers": broker})
     try:
-        admin.create_topics([NewTopic(TOPIC, 1, 1, config={"sluice.durability": "written"})])[TOPIC].result(10)
+        admin.create_topics([NewTopic(TOPIC, 1, 1, config=settings)])[TOPIC].result(10)
     except Exception:
         # A broker that does not take a setting that it does not know.
         admin.create_topics([NewTopic(TOPIC, 1, 1)])[TOPIC].result(10)
