@@ -53,7 +53,7 @@ extension QueueEngine {
 
     private static func room(_ draft: TaskDraft) -> Int {
         160 + draft.payload.count + draft.name.utf8.count + (draft.group?.utf8.count ?? 0)
-            + (draft.uniqueKey?.utf8.count ?? 0)
+            + (draft.uniqueKey?.utf8.count ?? 0) + (draft.tenant?.utf8.count ?? 0)
     }
 
     /// Back pressure wants publishers to be slower.

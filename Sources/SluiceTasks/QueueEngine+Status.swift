@@ -128,6 +128,7 @@ extension TaskStatus {
         id = TaskID(summary.task)
         name = summary.name
         state = summary.state
+        tenant = summary.tenant
         attempt = Int(summary.attempt)
         progress = summary.progress?.fraction
         note = summary.progress.flatMap { $0.note.isEmpty ? nil : $0.note }

@@ -70,6 +70,8 @@ public struct ScheduleOptions: Hashable, Sendable {
     public var priority = 4
     /// Of tasks with the same one runs at a time.
     public var group: String?
+    /// Whose tasks they are; see `PublishOptions.tenant`.
+    public var tenant: String?
     /// While a task of this key is unfinished no other is published: one run does not overlap the next.
     public var uniqueKey: String?
     /// How long behind its moment a task is not begun any more.
@@ -116,6 +118,7 @@ extension TaskQueue {
             name: name, line: cron.line, missed: options.missed.moments, task: task, payload: payload)
         schedule.priority = options.priority
         schedule.group = options.group
+        schedule.tenant = options.tenant
         schedule.uniqueKey = options.uniqueKey
         schedule.expires = options.expiresAfter?.milliseconds
         let made = schedule

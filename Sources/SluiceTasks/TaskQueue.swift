@@ -92,6 +92,7 @@ public final class TaskQueue: Sendable {
         draft.priority = options.priority
         draft.expires = options.expires?.milliseconds(from: now)
         draft.group = options.group
+        draft.tenant = options.tenant
         draft.uniqueKey = options.uniqueKey
         draft.uniquePeriod = options.uniqueFor?.milliseconds
         return draft

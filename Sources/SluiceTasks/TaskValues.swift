@@ -64,6 +64,9 @@ public struct PublishOptions: Hashable, Sendable {
     /// Of the tasks with the same group one runs at a time, in the order of their publishing. SQS:
     /// MessageGroupId.
     public var group: String?
+    /// Whose the task is. Tenants share a queue: the one that has the fewest tasks running is served first,
+    /// and `QueueLimits.tenant` holds for each. SQS: fair queues.
+    public var tenant: String?
 
     /// The defaults, changed as `change` says.
     public init(_ change: (inout Self) -> Void = { _ in }) { change(&self) }
@@ -111,6 +114,8 @@ public struct TaskStatus: Hashable, Sendable {
     public var progress: Double?
     /// A word about that.
     public var note: String?
+    /// Whose it is.
+    public var tenant: String?
     /// Why the last attempt that failed did.
     public var lastError: String?
     /// When it is due; of one that runs, since when; of one in a final state, since when it is.

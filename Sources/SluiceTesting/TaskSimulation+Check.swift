@@ -20,6 +20,7 @@ extension TaskSimulation {
         let accounts = machine.accounts
         let leased = accounts.filter { $0.state == .leased }
         // (5)
+        forgetServed(accounts)
         let groups = leased.compactMap(\.group)
         guard Set(groups).count == groups.count else { throw broken("two tasks of a group at once") }
         // (7)
@@ -141,6 +142,9 @@ extension TaskSimulation {
         guard machine.scheduleList == other.scheduleList else {
             throw broken("schedules are \(machine.scheduleList), replayed \(other.scheduleList)")
         }
+        guard machine.limits == other.limits else {
+            throw broken("limits are \(machine.limits), replayed \(other.limits)")
+        }
         guard live.count == again.count, machine.isPaused == other.isPaused else {
             throw broken("live are \(live.count) tasks, replayed \(again.count)")
         }
@@ -160,10 +164,10 @@ extension TaskSimulation {
             pass(20_000)
             machine.advance(to: now)
             decided()
-            let leased = machine.lease(
+            let leased = try leaseWatched(
                 LeaseRequest(
                     holder: TaskHolder(host: localHost, worker: 9), handlers: policies, count: 50,
-                    visibility: 10_000), now: now)
+                    visibility: 10_000))
             for task in leased { try machine.complete(task.lease, result: [], now: now) }
             decided()
             while !outbox.isEmpty { append() }

@@ -32,6 +32,7 @@ extension TaskSimulation {
             name: name, line: line, missed: missed, task: random.pick(["b", "c"]), payload: [])
         if random.chance(0.2) { schedule.uniqueKey = "s" }
         if random.chance(0.2) { schedule.expires = 200_000 }
+        if random.chance(0.5) { schedule.tenant = "t" }
         guard (try? machine.add(schedule, mayReplace: random.chance(0.2), now: now)) != nil,
             let summary = machine.scheduleList.first(where: { $0.schedule.name == name })
         else { return }

@@ -9,14 +9,15 @@ extension TaskSimulation {
         case ..<18: publish()
         case ..<21: prepare()
         case ..<23: try endAtomicWrite()
-        case ..<40: lease()
+        case ..<40: try lease()
         case ..<60: work()
         case ..<62: heartbeat()
         case ..<63: endHost()
         case ..<74: append()
         case ..<84: try sync()
         case ..<90: advance()
-        case ..<93: administer()
+        case ..<92: administer()
+        case ..<93: administerLimits()
         case ..<94: compact()
         case ..<95: administerSchedules()
         case ..<96: replayAndPause()
@@ -36,6 +37,7 @@ extension TaskSimulation {
         if random.chance(0.3) { draft.priority = random.below(10) }
         if random.chance(0.15) { draft.expires = wall + Int64(random.within(0...50_000)) }
         if random.chance(0.3) { draft.group = random.pick(["x", "y"]) }
+        if random.chance(0.6) { draft.tenant = random.pick(["t", "u", "v"]) }
         if random.chance(0.2) {
             draft.uniqueKey = random.pick(["k", "l"])
             if random.chance(0.5) { draft.uniquePeriod = Int64(random.within(1...30_000)) }
@@ -71,7 +73,7 @@ extension TaskSimulation {
 
     // MARK: Working
 
-    private func lease() {
+    private func lease() throws {
         let host = random.chance(0.5) ? localHost : UInt64(random.within(1...2))
         let holder = TaskHolder(host: host, worker: UInt64(random.below(2)))
         var handlers = random.chance(0.7) ? policies : [random.pick(policies)]
@@ -82,7 +84,7 @@ extension TaskSimulation {
         var request = LeaseRequest(
             holder: holder, handlers: handlers, count: random.within(1...4), visibility: visibility)
         request.others = others
-        let leased = machine.lease(request, now: now)
+        let leased = try leaseWatched(request)
         guard !leased.isEmpty else { return decided() }
         note("host \(host & 0xFF) leases \(leased.map { "\($0.lease.task.sequence).\($0.lease.token)" })")
         let deadline = now.monotonicNanoseconds + visibility * 1_000_000

@@ -2,12 +2,12 @@
 // lost, workers that are slow, silent or dead, and clocks that jump.
 //
 // What may happen, in any order: tasks are published, at once, for later, with a priority, an expiry, a
-// group, a unique key, in batches, by schedules, and as part of an atomic write that is made or not; workers
-// of this process and of others lease, report, extend, release, reject, complete and fail, in time or too
-// late, with the token they have or an old one; processes of workers vanish or say goodbye; tasks are
-// cancelled, edited, redriven, hurried and purged; the queue is paused; records are appended and synced in
-// parts; the wall clock jumps; the log is compacted; the process dies between a decision and its durability,
-// and the queue is made again from what the log has.
+// group, a tenant, a unique key, in batches, by schedules, and as part of an atomic write that is made or
+// not; workers of this process and of others lease, report, extend, release, reject, complete and fail, in
+// time or too late, with the token they have or an old one; processes of workers vanish or say goodbye; tasks
+// are cancelled, edited, redriven, hurried and purged; the queue is paused; limits are set; records are
+// appended and synced in parts; the wall clock jumps; the log is compacted; the process dies between a
+// decision and its durability, and the queue is made again from what the log has.
 //
 // Not modelled: an append that fails while the process lives. It ends as a death does: the machine is thrown
 // away.
@@ -19,7 +19,8 @@
 // machine made from the log, compacted or not, agrees with the one that wrote it. (7) Attempts never exceed
 // the policy's; near the limit, after a lease was lost, a task is alone on its host. (8) One unfinished task
 // of a unique key. (9) In a quiet end with good workers nothing is left unfinished. (10) No moment of a
-// schedule is fired twice, and none is lost that its policy says is to be fired.
+// schedule is fired twice, and none is lost that its policy says is to be fired. (11) to (13), of limits and
+// tenants, are in TaskSimulation+Limits.swift.
 
 import SluiceCore
 import SluiceLog
@@ -58,6 +59,10 @@ public struct TaskSimulationOutcome: Sendable, Hashable {
     public var edited = 0
     /// Tasks that were given out alone.
     public var alone = 0
+    /// Starts at which another tenant might have been chosen.
+    public var shared = 0
+    /// Leases that gave less than was asked for, while something was ready.
+    public var limited = 0
     /// How often a task came into each final state, by the state's number.
     public var endings: [UInt8: Int] = [:]
 
@@ -105,6 +110,7 @@ public final class TaskSimulation {
     var outbox: [TaskRecord] = []
     var answers: [Answer] = []
     var answered: UInt64 = 0
+    var watched = KnownStarts()
     var known: [KnownSchedule] = []
     /// The task of each moment that was fired; and those of which that is durable.
     var fired: [TaskOrigin: UInt64] = [:]
@@ -273,6 +279,7 @@ public final class TaskSimulation {
         load(&machine)
         forgetFired()
         try checkSchedules()
+        try reopenLimits()
         decided()
         try checkAnswered()
         for task in told.map(\.lease.task) where (try? machine.status(of: task)) == nil {

@@ -33,6 +33,8 @@ import Testing
                 sum.fired += outcome.fired
                 sum.vanished += outcome.vanished
                 sum.edited += outcome.edited
+                sum.shared += outcome.shared
+                sum.limited += outcome.limited
                 sum.endings.merge(outcome.endings, uniquingKeysWith: +)
             } catch {
                 Issue.record(error)
@@ -44,7 +46,7 @@ import Testing
         guard Self.seeds >= 200 else { return }
         #expect(sum.leases > 1_000 && sum.fenced > 100 && sum.deaths > 100 && sum.replays > 100)
         #expect(sum.alone > 10 && sum.vanished > 100 && sum.edited > 100)
-        #expect(sum.fired > 1_000)
+        #expect(sum.fired > 1_000 && sum.shared > 1_000 && sum.limited > 1_000)
         for state in TaskState.allCases where state.isFinal {
             #expect(sum.endings[state.rawValue, default: 0] > 10, "\(state)")
         }

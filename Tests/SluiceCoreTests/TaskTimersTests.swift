@@ -73,7 +73,7 @@ import Testing
         for sequence in 1...1_000 {
             heap.push(.init(key: ReadyKey(priority: 4, sequence: UInt64(sequence)), slot: UInt32(sequence)))
         }
-        for _ in 1...600 { heap.noteStale { $0.slot > 600 } }
+        for _ in 1...600 where heap.noteStale() { heap.removeStale { $0.slot > 600 } }
         #expect(heap.first?.slot == 601)
         var count = 0
         while !heap.isEmpty {

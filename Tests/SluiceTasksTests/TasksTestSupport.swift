@@ -108,6 +108,7 @@ final class Counter: Sendable {
             return state
         }
     }
+    func raise(to number: Int) { state.withLock { $0 = max($0, number) } }
     var value: Int { state.withLock { $0 } }
 }
 

@@ -160,6 +160,10 @@ import Testing
         ["task", "publish", "a", "--unique-for", "1s"],
         ["task", "run"], ["task", "run", "--", "/no/such/program"], ["task", "run", "-c", "0", "--", "cat"],
         ["task", "dead", "redrive"], ["task", "dead", "purge", "id", "--all"], ["task", "cancel"],
+        ["queue", "limit"], ["queue", "limit", "q", "--rate", "10"],
+        ["queue", "limit", "--concurrency", "0"],
+        ["queue", "limit", "--task-rate", "a"], ["queue", "limit", "--none", "all", "--rate", "1/s"],
+        ["queue", "limit", "--none", "sense"], ["queue", "limit", "--rate", "1/s:0"],
     ])
     func `wrong usage of tasks is exit 2`(_ arguments: [String]) throws {
         let tool = try Tool()
@@ -178,6 +182,44 @@ import Testing
         }
         #expect(TimeSpan(milliseconds: 600_000).defaultValueDescription == "10m")
         #expect(TimeSpan(milliseconds: 1_500).defaultValueDescription == "1500ms")
+    }
+
+    @Test func `limits are set, shown, changed one by one and taken away`() throws {
+        let tool = try Tool()
+        let lines = try tool.expect(
+            "queue", "limit", "default", "--concurrency", "20", "--tenant-rate", "10/s",
+            "--tenant-concurrency",
+            "2", "--task-rate", "shout=100/m:7"
+        ).lines
+        #expect(
+            lines == [
+                "limit      20 at a time", "limit      2 at a time, 10/s, 1 at once, for each tenant",
+                "limit      100/m, 7 at once, of shout",
+            ])
+        try tool.expect("queue", "limit", "--none", "tenant-concurrency", "--rate", "5000/h")
+        let text = try tool.expect("queue", "describe").text
+        #expect(text.contains("limit      20 at a time, 5000/h, 1 at once\n"), "\(text)")
+        #expect(text.contains("limit      10/s, 1 at once, for each tenant\n"), "\(text)")
+        #expect(try tool.expect("queue", "limit", "--none", "all").text == "queue default has no limits\n")
+        let refused = try tool.run("queue", "limit", "--rate", "2000000/s")
+        #expect(
+            refused.status == 1 && refused.errors.contains("from 1 to 1000000 tasks"), "\(refused.errors)")
+    }
+
+    @Test func `what a tenant has is done within its limit, and its tasks say whose they are`() throws {
+        let tool = try Tool()
+        let first = try publish(tool, "a", "x", "--tenant", "t")[0]
+        _ = try publish(tool, "a", "y", "--tenant", "t")
+        _ = try publish(tool, "a", "z", "--tenant", "u")
+        try tool.expect("queue", "limit", "--tenant-concurrency", "1")
+        #expect(try tool.expect("task", "show", first).text.contains("tenant    t\n"))
+        // One at a time of each, whatever the worker could do.
+        let script = """
+            n=$(cat); mkdir \(tool.scratch.path)/$n.lock || exit 65
+            case $n in x|y) mkdir \(tool.scratch.path)/t || exit 65; rmdir \(tool.scratch.path)/t;; esac
+            """
+        let run = try tool.expect("task", "run", "-c", "4", "--drain", "--", "sh", "-c", script)
+        #expect(run.errors.contains("3 tasks done, 0 attempts failed"), "\(run.errors)")
     }
 
     @Test func `a store in a place where there is none is made by a publisher alone`() throws {

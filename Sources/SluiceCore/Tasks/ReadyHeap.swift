@@ -48,10 +48,14 @@ struct ReadyHeap: Sendable {
         sink(0)
     }
 
-    /// One of the entries does not count any more. Amortised O(1).
-    mutating func noteStale(_ isValid: (Entry) -> Bool) {
+    /// One of the entries does not count any more. True when it is time for `removeStale`.
+    mutating func noteStale() -> Bool {
         stale += 1
-        guard stale > 64, stale * 2 > heap.count else { return }
+        return stale > 64 && stale * 2 > heap.count
+    }
+
+    /// Takes out what does not count any more. Amortised O(1) for each that was noted.
+    mutating func removeStale(_ isValid: (Entry) -> Bool) {
         stale = 0
         heap.removeAll { !isValid($0) }
         for parent in stride(from: heap.count / 2, through: 0, by: -1) { sink(parent) }

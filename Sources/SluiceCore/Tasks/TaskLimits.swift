@@ -6,7 +6,7 @@ package enum TaskLimits {
     package static let tasks = 1 << 24
     /// Kinds of tasks in one queue: each has a heap of its own.
     package static let names = 10_000
-    /// Bytes of a task's name, a group's or a unique key.
+    /// Bytes of a task's name, a tenant's, a group's or a unique key.
     package static let nameBytes = 249
     /// Bytes of a payload or a result: a batch holds some of them.
     package static let payloadBytes = 512 << 10
@@ -34,6 +34,16 @@ package enum TaskLimits {
     package static let lateMilliseconds: Int64 = 60_000
     /// When a moment is tried again that the queue could not take.
     package static let refusedMilliseconds: Int64 = 1_000
+    /// Tasks that a limit may allow at a time: more than a queue has.
+    package static let concurrency = 1 << 24
+    /// Starts in a rate's period, and in its burst.
+    package static let rateCount = 1_000_000
+    /// A rate's period: a day.
+    package static let ratePeriodMilliseconds: Int64 = 24 * 3_600_000
+    /// How long an empty bucket may take until it is full.
+    package static let refillMilliseconds: Int64 = 30 * 24 * 3_600_000
+    /// Names that have limits of their own: each is in one record, and is asked for each task.
+    package static let limitedNames = 1_000
     /// Timers that one `advance` does: others wait for the queue's lock.
     package static let timersAtOnce = 2_000
     /// How often a running task's progress goes into the log.

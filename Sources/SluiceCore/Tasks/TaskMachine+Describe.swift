@@ -54,7 +54,9 @@ extension TaskMachine {
                     task: identity(slot), name: names[Int(entry.name)], state: entry.state,
                     attempt: entry.attempt, deliveries: entry.deliveries, losses: entry.losses,
                     time: entry.time, holder: leases[slot]?.holder, visibility: leases[slot]?.visibility,
-                    group: extras[slot]?.group, history: histories[slot])
+                    group: extras[slot]?.group, tenant: tenants[Int(entry.tenant)].name,
+                    priority: entry.priority, expires: entry.isExpiryLifted ? nil : extras[slot]?.expires,
+                    history: histories[slot])
             }
     }
 
@@ -62,7 +64,8 @@ extension TaskMachine {
         let entry = entries[Int(slot)]
         return TaskSummary(
             task: identity(slot), name: names[Int(entry.name)], state: entry.state, attempt: entry.attempt,
-            deliveries: entry.deliveries, priority: entry.priority, time: entry.time,
+            deliveries: entry.deliveries, priority: entry.priority,
+            tenant: tenants[Int(entry.tenant)].name, time: entry.time,
             progress: extras[slot]?.progress, definitionOffset: entry.definitionOffset,
             standingOffset: entry.hasStanding ? entry.standingOffset : nil, isSettled: entry.pending == 0)
     }

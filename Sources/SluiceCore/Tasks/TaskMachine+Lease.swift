@@ -3,7 +3,8 @@
 package import SluiceLog
 
 extension TaskMachine {
-    /// Gives out what is available and fits, the most urgent first. Each attempt counts from here on.
+    /// Gives out what is available, fits and may be started: of the tenant that is next the most urgent.
+    /// Each attempt counts from here on.
     ///
     /// Near the limit of its attempts, a task of which a lease was lost is given out alone: to a host that
     /// holds nothing, and gets nothing beside it.
@@ -19,7 +20,9 @@ extension TaskMachine {
         }
         let known = policies.keys.sorted()
         var leased: [LeasedTask] = []
-        while leased.count < min(request.count, TaskLimits.leaseCount), let (name, first) = next(of: known) {
+        while leased.count < min(request.count, TaskLimits.leaseCount),
+            let (name, first) = next(of: known, now)
+        {
             let slot = first.slot
             if !entries[Int(slot)].isExpiryLifted, let expires = extras[slot]?.expires,
                 expires <= now.wallMilliseconds
@@ -31,7 +34,7 @@ extension TaskMachine {
             let isAlone = isDelivered(aloneWith: policy, slot)
             // It stays the first: its host gets nothing more until it has nothing left.
             if isAlone, hosts[request.holder.host]?.count ?? 0 > 0 { break }
-            ready[Int(name)].removeFirst()
+            removeFirst(of: entries[Int(slot)].tenant, name)
             leased.append(give(slot, policy, request, now))
             if isAlone {
                 hosts[request.holder.host]?.isAlone = true
@@ -52,6 +55,7 @@ extension TaskMachine {
     ) -> LeasedTask {
         // Cannot be refused: it was found among the available.
         try? move(slot, .lease)
+        noteStart(slot, now)
         if !PlantedBug.attemptNotCounted.isPlanted { entries[Int(slot)].attempt += 1 }
         entries[Int(slot)].deliveries += 1
         entries[Int(slot)].time = now.wallMilliseconds
@@ -72,6 +76,7 @@ extension TaskMachine {
         leases[slot] = held
         hosts[held.holder.host, default: HostLeases()].count += 1
         timers.set(slot, .lease, held.deadline)
+        noteLeased(slot, 1)
     }
 
     /// Nobody has the task any more.
@@ -81,6 +86,7 @@ extension TaskMachine {
         hosts[held.holder.host]?.count -= 1
         hosts[held.holder.host]?.isAlone = false
         if hosts[held.holder.host]?.count == 0 { hosts[held.holder.host] = nil }
+        noteLeased(slot, -1)
     }
 
     /// A host is gone, and has nothing any more: attempts end as lost ones, at once. Without a cause it said

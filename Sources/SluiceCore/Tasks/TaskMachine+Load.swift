@@ -18,6 +18,9 @@ extension TaskMachine {
         do throws(MalformedRecord) {
             switch key.kind {
             case .queue: try loadQueue(value)
+            case .limits:
+                limits =
+                    try value.map { value throws(MalformedRecord) in try StartLimits(value) } ?? StartLimits()
             case .schedule: try loadSchedule(key.sequence, value)
             case .definition: try loadDefinition(key.sequence, value, offset)
             case .standing: try loadStanding(key.sequence, value, offset)
@@ -50,6 +53,7 @@ extension TaskMachine {
         guard let slot = try loadedSlot(sequence, value == nil) else { return }
         guard let value else {
             // The standing's tombstone follows, or is not there any more.
+            if entries[Int(slot)].isDefined { releaseTenant(entries[Int(slot)].tenant) }
             entries[Int(slot)].isDefined = false
             entries[Int(slot)].definitionOffset = -1
             if !entries[Int(slot)].hasStanding { dropEntry(slot) }
@@ -130,6 +134,7 @@ extension TaskMachine {
                 if let key = extras[slot]?.group, groups[key] == nil { groups[key] = KeyGroup(current: slot) }
             }
         }
+        finishLoadingLimits(now)
         for slot in live { resume(slot, now) }
         let lost = leases.filter { $0.value.holder.isLocal && $0.value.holder.host != localHost }.keys
             .sorted()

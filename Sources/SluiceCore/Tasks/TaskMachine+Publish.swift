@@ -53,6 +53,7 @@ extension TaskMachine {
         }
         try check(draft.name, "a task's name")
         try check(draft.group, "a task's group")
+        try check(draft.tenant, "a task's tenant")
         try check(draft.uniqueKey, "a unique key")
         guard draft.payload.count <= TaskLimits.payloadBytes else {
             throw .tooLarge(bytes: draft.payload.count, limit: TaskLimits.payloadBytes)
@@ -98,7 +99,8 @@ extension TaskMachine {
         let definition = TaskDefinition(
             nonce: random.next(), published: wall, due: max(draft.due ?? wall, wall),
             priority: UInt8(draft.priority), name: draft.name, payload: draft.payload[...],
-            expires: draft.expires, group: draft.group, unique: claim, origin: draft.origin)
+            expires: draft.expires, group: draft.group, unique: claim, origin: draft.origin,
+            tenant: draft.tenant)
         define(slot, name, definition)
         return (slot, definition)
     }
@@ -108,6 +110,9 @@ extension TaskMachine {
         entries[Int(slot)].nonce = definition.nonce
         entries[Int(slot)].name = name
         entries[Int(slot)].priority = definition.priority
+        let tenant = retainTenant(definition.tenant)
+        if entries[Int(slot)].isDefined { releaseTenant(entries[Int(slot)].tenant) }
+        entries[Int(slot)].tenant = tenant
         entries[Int(slot)].isDefined = true
         if !entries[Int(slot)].hasStanding { entries[Int(slot)].time = definition.due }
         guard definition.expires != nil || definition.group != nil || definition.unique != nil else { return }

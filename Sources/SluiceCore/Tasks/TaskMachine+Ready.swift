@@ -1,8 +1,10 @@
-// Which task is next: a heap for each name, and groups of which one task is in the heaps at a time.
+// Which task is next: of the tenant that is next the most urgent, of a group one at a time.
 //
-// (1) A task is in its name's heap while it is available and, with a group, is the group's current one. (2) A
-// group's current task stays that until it is final or gone, also while it waits for another attempt. (3)
-// What is in a heap is checked when it comes up: its slot may be another task's by then.
+// (1) A task is in its tenant's lane of its name while it is available and, with a group, is the group's
+// current one. (2) A group's current task stays that until it is final or gone, also while it waits for
+// another attempt. (3) What is in a lane is checked when it comes up: its slot may be another task's by then.
+// (4) A choice is O(log n) in the tenants that have something ready and O(k) in the names that are asked for:
+// nothing that is kept by a limit is looked at twice.
 
 import SluiceLog
 
@@ -28,16 +30,7 @@ extension TaskMachine {
             groups[key] = group
             if !isCurrent { return }
         }
-        let key = ReadyKey(priority: entry.priority, sequence: entry.sequence)
-        ready[Int(entry.name)].push(.init(key: key, slot: slot))
-    }
-
-    /// A task of a name is not available any more, and its place in the heap is not worth anything.
-    mutating func noteStale(_ name: UInt32) {
-        var heap = ReadyHeap()
-        swap(&heap, &ready[Int(name)])
-        heap.noteStale { isReady($0) }
-        swap(&heap, &ready[Int(name)])
+        push(slot)
     }
 
     /// Ends what a task is to its group: the next one may run.
@@ -58,16 +51,24 @@ extension TaskMachine {
         makeReady(next)
     }
 
-    /// The first of the tasks that a worker with these names may get.
-    mutating func next(of numbers: [UInt32]) -> (name: UInt32, entry: ReadyHeap.Entry)? {
-        var best: (name: UInt32, entry: ReadyHeap.Entry)?
-        for name in numbers {
-            while let first = ready[Int(name)].first, !isReady(first) { ready[Int(name)].removeFirst() }
-            guard let first = ready[Int(name)].first else { continue }
-            if let found = best, found.entry.key < first.key { continue }
-            best = (name, first)
+    /// The task that a worker with these names may get next; it stays where it is.
+    mutating func next(
+        of numbers: [UInt32], _ now: Instant
+    ) -> (name: UInt32, entry: ReadyHeap.Entry)? {
+        guard mayStart(now) else { return nil }
+        let names = startable(numbers, now)
+        while let tenant = firstTenant(of: names) {
+            // One that may not is put aside, and another is the first.
+            guard mayStart(tenant: tenant, now) else { continue }
+            var best: (name: UInt32, entry: ReadyHeap.Entry)?
+            for name in names {
+                guard let first = firstReady(of: tenant, name) else { continue }
+                if let found = best, found.entry.key < first.key { continue }
+                best = (name, first)
+            }
+            return best
         }
-        return best
+        return nil
     }
 
     private func isAvailable(_ ready: ReadyHeap.Entry) -> Bool {
@@ -75,7 +76,7 @@ extension TaskMachine {
         return entry.sequence & ReadyKey.sequences == ready.key.sequence && entry.state == .available
     }
 
-    private func isReady(_ ready: ReadyHeap.Entry) -> Bool {
+    func isReady(_ ready: ReadyHeap.Entry) -> Bool {
         guard isAvailable(ready) else { return false }
         guard let key = extras[ready.slot]?.group else { return true }
         return groups[key]?.current == ready.slot

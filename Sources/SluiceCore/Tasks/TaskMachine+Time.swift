@@ -6,6 +6,7 @@ extension TaskMachine {
     /// Does what is due, at most 2,000 things; more is told by `nextWall` and `nextMonotonic`.
     package mutating func advance(to now: Instant) {
         var left = TaskLimits.timersAtOnce - fire(now)
+        left -= bringBack(now, limit: left)
         while left > 0, let end = timers.next(.lease), end <= now.monotonicNanoseconds,
             let slot = timers.first(.lease)
         {

@@ -46,7 +46,25 @@ package struct TaskMachine: Sendable {
     var timers = TaskTimers()
     var names: [String] = []
     var numbers: [String: UInt32] = [:]
-    var ready: [ReadyHeap] = []
+    /// By the number of a name: tenants that have something ready of it.
+    var orders: [TenantOrder] = []
+    /// Tasks that are leased, by the number of their name.
+    var nameLeases: [Int] = []
+    var tenants = [Tenant()]
+    var freeTenants: [UInt32] = []
+    var tenantNumbers: [String: UInt32] = [:]
+    /// By the tenant's number.
+    var ranks = [TenantRank()]
+    /// How often something was given out, or a tenant came.
+    var served: UInt64 = 0
+    /// What the queue may start.
+    package internal(set) var limits = StartLimits()
+    var nameLimits: [UInt32: NameLimit] = [:]
+    /// When the queue's bucket is full; when one is that no start has been taken from. Monotonic nanoseconds.
+    var queueFull: Int64 = 0
+    var tenantFull: Int64 = 0
+    /// When what is kept by a rate may start: of the queue, of names and of tenants, by the monotonic clock.
+    var starts = TaskTimers()
     var leases: [UInt32: HeldLease] = [:]
     var extras: [UInt32: TaskExtras] = [:]
     var histories: [UInt32: TaskHistory] = [:]
@@ -130,7 +148,9 @@ package struct TaskMachine: Sendable {
     }
 
     /// When `advance` is to be called by the monotonic clock, in nanoseconds.
-    package var nextMonotonic: Int64? { timers.next(.lease) }
+    package var nextMonotonic: Int64? {
+        [timers.next(.lease), starts.next(.lease)].compactMap { $0 }.min()
+    }
 
     // MARK: For the extensions
 
@@ -196,7 +216,8 @@ package struct TaskMachine: Sendable {
         unindex(entry.sequence)
         entries[Int(slot)] = TaskEntry()
         free.append(slot)
-        if entry.state == .available { noteStale(entry.name) }
+        if entry.state == .available { noteStale(entry) }
+        if entry.isDefined { releaseTenant(entry.tenant) }
     }
 
     /// The one way into another state. Throws `notPossible`.
@@ -204,7 +225,7 @@ package struct TaskMachine: Sendable {
         let state = entries[Int(slot)].state
         guard let next = state.after(event) else { throw .notPossible(event, state) }
         set(slot, next)
-        if state == .available, event != .lease { noteStale(entries[Int(slot)].name) }
+        if state == .available, event != .lease { noteStale(entries[Int(slot)]) }
     }
 
     mutating func set(_ slot: UInt32, _ state: TaskState) {
@@ -245,7 +266,8 @@ package struct TaskMachine: Sendable {
         }
         numbers[name] = UInt32(names.count)
         names.append(name)
-        ready.append(ReadyHeap())
+        orders.append(TenantOrder())
+        nameLeases.append(0)
         return UInt32(names.count - 1)
     }
 }
@@ -264,15 +286,37 @@ struct TaskEntry: Sendable {
     var deliveries: UInt32 = 0
     /// Records of it whose place is not known.
     var pending: UInt32 = 0
+    /// The number of its tenant.
+    var tenant: UInt32 = 0
     var losses: UInt8 = 0
     var priority: UInt8 = 0
     var state = TaskState.scheduled
-    var hasStanding = false
-    var isExpiryLifted = false
+    private var flags: UInt8 = 0
+}
+
+extension TaskEntry {
+    var hasStanding: Bool {
+        get { flags & 1 != 0 }
+        set { set(1, newValue) }
+    }
+    var isExpiryLifted: Bool {
+        get { flags & 2 != 0 }
+        set { set(2, newValue) }
+    }
     /// Part of an atomic write whose outcome is not known: nobody sees it.
-    var isProvisional = false
-    /// While loading: whether the definition was there.
-    var isDefined = false
+    var isProvisional: Bool {
+        get { flags & 4 != 0 }
+        set { set(4, newValue) }
+    }
+    /// Its definition is there, so that it is one of its tenant's.
+    var isDefined: Bool {
+        get { flags & 8 != 0 }
+        set { set(8, newValue) }
+    }
+
+    private mutating func set(_ flag: UInt8, _ isSet: Bool) {
+        flags = isSet ? flags | flag : flags & ~flag
+    }
 }
 
 /// What few tasks have.

@@ -14,13 +14,14 @@ package struct TaskRecordKey: Hashable, Sendable {
         case standing = 2
         case queue = 3
         case schedule = 4
+        case limits = 5
 
         /// Whether the sequence is a task's.
         var isOfTask: Bool { self == .definition || self == .standing }
     }
     /// Which kind.
     package var kind: Kind
-    /// The task's sequence, or the schedule's number; 0 of the queue.
+    /// The task's sequence, or the schedule's number; 0 of the queue and its limits.
     package var sequence: UInt64
 
     /// A key.
@@ -71,6 +72,8 @@ package struct TaskDefinition: Hashable, Sendable {
     package var unique: UniqueClaim?
     /// The schedule that made it.
     package var origin: TaskOrigin?
+    /// Whose task it is.
+    package var tenant: String?
 
     /// A key that one task has.
     package struct UniqueClaim: Hashable, Sendable {
@@ -85,12 +88,13 @@ package struct TaskDefinition: Hashable, Sendable {
         case group = 2
         case unique = 3
         case origin = 6
+        case tenant = 7
     }
 
     init(
         nonce: UInt64, published: Int64, due: Int64, priority: UInt8, name: String,
         payload: ArraySlice<UInt8>, expires: Int64?, group: String?, unique: UniqueClaim?,
-        origin: TaskOrigin? = nil
+        origin: TaskOrigin? = nil, tenant: String? = nil
     ) {
         self.nonce = nonce
         self.published = published
@@ -102,6 +106,7 @@ package struct TaskDefinition: Hashable, Sendable {
         self.group = group
         self.unique = unique
         self.origin = origin
+        self.tenant = tenant
     }
 
     /// Reads a definition's value.
@@ -128,6 +133,7 @@ package struct TaskDefinition: Hashable, Sendable {
                 let moment = try field.integer(Int64.self)
                 origin = TaskOrigin(
                     schedule: schedule, moment: min(max(moment, 0), TaskLimits.latest))
+            case .tenant: tenant = try field.string()
             case nil: try checkSkippable(tag)
             }
         }
@@ -159,6 +165,7 @@ package struct TaskDefinition: Hashable, Sendable {
                 writer.put(origin.moment)
             }
         }
+        if let tenant { writer.field(Field.tenant.rawValue) { $0.put(tenant) } }
         return writer.bytes
     }
 }

@@ -2,7 +2,7 @@
 //
 //   version u8 (1) · last i64 · missed u8 · offset i32, minutes · priority u8 · name string · line string
 //   · task string · payload u32 and bytes · fields: 1 group string, 2 expires i64, ms behind its moment,
-//   3 unique string
+//   3 unique string, 4 tenant string
 //
 // (1) `last` only rises: no moment up to it is fired again. (2) A task that a schedule made has the schedule
 // and the moment in its definition, which comes into the log before the schedule's record: of a log that ends
@@ -36,6 +36,8 @@ package struct TaskSchedule: Hashable, Sendable {
     package var priority = 4
     /// Whose tasks run one at a time.
     package var group: String?
+    /// Whose tasks they are.
+    package var tenant: String?
     /// How long behind its moment a task is not begun any more.
     package var expires: Int64?
     /// None is published while the one before is unfinished.
@@ -43,7 +45,7 @@ package struct TaskSchedule: Hashable, Sendable {
     /// Moments up to this one have been dealt with.
     package internal(set) var last: Int64 = 0
 
-    private enum Field: UInt8 { case group = 1, expires, unique }
+    private enum Field: UInt8 { case group = 1, expires, unique, tenant }
 
     /// A schedule that has not begun.
     package init(
@@ -83,6 +85,7 @@ package struct TaskSchedule: Hashable, Sendable {
             case .group: group = try field.string()
             case .expires: expires = min(max(try field.integer(), 0), TaskLimits.latest)
             case .unique: uniqueKey = try field.string()
+            case .tenant: tenant = try field.string()
             case nil: try checkSkippable(tag)
             }
         }
@@ -104,6 +107,7 @@ package struct TaskSchedule: Hashable, Sendable {
         if let group { writer.field(Field.group.rawValue) { $0.put(group) } }
         if let expires { writer.field(Field.expires.rawValue) { $0.put(expires) } }
         if let uniqueKey { writer.field(Field.unique.rawValue) { $0.put(uniqueKey) } }
+        if let tenant { writer.field(Field.tenant.rawValue) { $0.put(tenant) } }
         return writer.bytes
     }
 
@@ -114,6 +118,7 @@ package struct TaskSchedule: Hashable, Sendable {
         draft.priority = priority
         draft.group = group
         draft.uniqueKey = uniqueKey
+        draft.tenant = tenant
         draft.expires = expires.map { min(moment + $0, TaskLimits.latest) }
         draft.origin = TaskOrigin(schedule: number, moment: moment)
         return draft

@@ -55,6 +55,8 @@ package struct TaskDraft: Sendable {
     package var expires: Int64?
     /// Of tasks with the same one runs at a time.
     package var group: String?
+    /// Whose it is: tenants share a queue fairly.
+    package var tenant: String?
     /// There is one task of a key: while it is unfinished, or for a period from its publishing.
     package var uniqueKey: String?
     /// The period of the key.
@@ -260,6 +262,8 @@ package struct TaskSummary: Hashable, Sendable {
     package var deliveries: UInt32
     /// 0 … 9.
     package var priority: UInt8
+    /// Whose it is.
+    package var tenant: String?
     /// When it is, or was, due; of a final one when it became so; of a leased one when that was.
     package var time: Int64
     /// How far it has come; nil when nothing was said.
@@ -294,6 +298,12 @@ package struct TaskAccount: Hashable, Sendable {
     package var visibility: Int64?
     /// Its group.
     package var group: String?
+    /// Whose it is.
+    package var tenant: String?
+    /// 0 … 9.
+    package var priority: UInt8
+    /// When it is not to be begun any more.
+    package var expires: Int64?
     /// What came before; of one that is not final.
     package var history: TaskHistory?
 }

@@ -39,6 +39,7 @@ package enum PlantedBug: String, Sendable, CaseIterable {
     // Tasks
     case staleTokenHolds, heartbeatShortens, attemptNotCounted, leaseNotWritten, groupLeftEarly
     case taskDueEarly, momentFiredAgain, uniqueKeyForgotten, poisonInCompany, resultForgotten
+    case bucketFullAtOpening, tenantLeftAside, tenantNotSettled, limitsNotWritten
 
     #if SLUICE_PLANTED
     private static let inForce = getenv("SLUICE_BUG").flatMap { PlantedBug(rawValue: String(cString: $0)) }

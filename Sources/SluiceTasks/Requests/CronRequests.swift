@@ -4,8 +4,8 @@
 //   schedules                                                     schedules: [{name, line, offset, missed,
 //                                                                 task, next}]
 //   addSchedule  name, line, task, payload: base64; offset:       {}
-//                minutes, missed, priority, group, uniqueKey,
-//                expires: ms, mayReplace
+//                minutes, missed, priority, group, tenant,
+//                uniqueKey, expires: ms, mayReplace
 //   endSchedule  name                                             {}
 
 import Sluice
@@ -31,6 +31,7 @@ enum CronRequests {
                 $0.missed = missed ?? .once
                 $0.priority = Int(clamping: json["priority"]?.integer ?? 4)
                 $0.group = json["group"]?.string
+                $0.tenant = json["tenant"]?.string
                 $0.uniqueKey = json["uniqueKey"]?.string
                 $0.expiresAfter = json["expires"]?.integer.map { .milliseconds($0) }
                 $0.mayReplace = json["mayReplace"]?.bool ?? false

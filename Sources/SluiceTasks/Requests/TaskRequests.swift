@@ -2,10 +2,12 @@
 //
 //   request         members beside "queue"                      result
 //   queues          (no queue)                                  queues: [queue]
-//   queue                                                       a queue: name, isPaused, tasks {state: n}
+//   queue                                                       a queue: name, isPaused, limits,
+//                                                               tasks {state: n}
 //   pauseQueue, resumeQueue                                     {}
 //   publishTasks    name, payloads: [base64]; due, priority,    tasks: [{id, isNew}]
-//                   expires, group, uniqueKey, uniquePeriod
+//                   expires, group, tenant, uniqueKey,
+//                   uniquePeriod
 //   tasks           states, name, behind, limit                 tasks: [status]
 //   task            id; wait: ms until it is final              a status: TaskStatus+JSON.swift
 //   taskPayload     id                                          payload: base64
@@ -15,9 +17,9 @@
 //   retryTasks      states, name                                count
 //   purgeTasks      states, name                                count
 //
-// Of workers: WorkerRequests.swift; of schedules: CronRequests.swift. Times are milliseconds since 1970,
-// spans milliseconds. A queue that is not there is made by who publishes to it, gives it a schedule or works
-// on it, and by nobody else.
+// Of workers: WorkerRequests.swift; of schedules: CronRequests.swift; of limits: LimitRequests.swift. Times
+// are milliseconds since 1970, spans milliseconds. A queue that is not there is made by who publishes to it,
+// gives it a schedule or limits, or works on it, and by nobody else.
 
 package import Sluice
 package import SluiceCore
@@ -72,6 +74,7 @@ struct TaskRequest: Sendable {
         draft.priority = Int(clamping: json["priority"]?.integer ?? 4)
         draft.expires = json["expires"]?.integer
         draft.group = json["group"]?.string
+        draft.tenant = json["tenant"]?.string
         draft.uniqueKey = json["uniqueKey"]?.string
         draft.uniquePeriod = json["uniquePeriod"]?.integer
         return try payloads.map { payload in
@@ -122,6 +125,7 @@ package enum TaskRequests {
 
     private static let handlers =
         administration.merging(WorkerRequests.handlers) { $1 }.merging(CronRequests.handlers) { $1 }
+        .merging(LimitRequests.handlers) { $1 }
 
     private static let administration: [String: Handler] = [
         "queues": { request in
@@ -211,6 +215,7 @@ package enum TaskRequests {
         let states = counts.byState.map { ("\($0.key)", JSONValue.integer(Int64($0.value))) }
         return [
             "name": .string(queue.name), "isPaused": .bool(counts.isPaused),
+            "limits": StartLimits(try await queue.limits()).json,
             "tasks": .object(Dictionary(uniqueKeysWithValues: states)),
         ]
     }

@@ -1,7 +1,7 @@
 // A task's status as the control socket and `sluice task … --json` have it.
 //
-//   {"id":"…","name":"thumbnail","state":"retrying","attempt":2,"due":1700000000000,"progress":0.5,
-//    "note":"…","lastError":"…","history":[{"number":1,"began":…,"ended":…,"cause":"…"}]}
+//   {"id":"…","name":"thumbnail","state":"retrying","attempt":2,"due":1700000000000,"tenant":"…",
+//    "progress":0.5,"note":"…","lastError":"…","history":[{"number":1,"began":…,"ended":…,"cause":"…"}]}
 //
 // What there is nothing to say of is not there.
 
@@ -14,6 +14,7 @@ extension TaskStatus {
             "id": .string(id.description), "name": .string(name), "state": .string("\(state)"),
             "attempt": .integer(Int64(attempt)), "due": .integer(due.millisecondsSince1970),
         ]
+        members["tenant"] = tenant.map { .string($0) }
         members["progress"] = progress.map { .number($0) }
         members["note"] = note.map { .string($0) }
         members["lastError"] = lastError.map { .string($0) }

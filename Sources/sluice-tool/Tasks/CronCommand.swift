@@ -53,6 +53,9 @@ struct CronAdd: AsyncParsableCommand {
     @Option(help: "Of tasks with the same group one runs at a time.")
     var group: String?
 
+    @Option(help: "Whose the tasks are; tenants share the queue fairly.")
+    var tenant: String?
+
     @Option(help: ArgumentHelp("None is published while one of this key is unfinished.", valueName: "key"))
     var unique: String?
 
@@ -81,6 +84,7 @@ struct CronAdd: AsyncParsableCommand {
             "mayReplace": .bool(replace),
         ]
         members["group"] = group.map { .string($0) }
+        members["tenant"] = tenant.map { .string($0) }
         members["uniqueKey"] = unique.map { .string($0) }
         members["expires"] = expiresAfter.map { .integer($0.milliseconds) }
         _ = try await queue.ask("addSchedule", members, mayMake: true)

@@ -9,8 +9,10 @@ import SluiceTasks
 struct QueueCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "queue",
-        abstract: "Show queues of tasks, pause them and go on.",
-        subcommands: [QueueList.self, QueueDescribe.self, QueuePause.self, QueueResume.self])
+        abstract: "Show queues of tasks, limit them, pause them and go on.",
+        subcommands: [
+            QueueList.self, QueueDescribe.self, QueueLimit.self, QueuePause.self, QueueResume.self,
+        ])
 }
 
 struct QueueList: AsyncParsableCommand {
@@ -42,7 +44,7 @@ struct QueueList: AsyncParsableCommand {
 
 struct QueueDescribe: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "describe", abstract: "Show how many tasks of a queue are in each state.")
+        commandName: "describe", abstract: "Show a queue's limits, and how many tasks are in each state.")
 
     @Argument(help: "The queue's name.")
     var name = "default"
@@ -56,6 +58,7 @@ struct QueueDescribe: AsyncParsableCommand {
         let queue = try await store.withQueues { try await $0.ask("queue", of: name) }
         if json { return try StandardOutput.print(queue.line) }
         var text = "name       \(name)\npaused     \(queue["isPaused"]?.bool == true ? "yes" : "no")\n"
+        text += QueueLimit.text(queue["limits"] ?? [:])
         for state in TaskState.allCases {
             let count = queue["tasks"]?["\(state)"]?.integer ?? 0
             text += "\(state)" + String(repeating: " ", count: 11 - "\(state)".count) + "\(count)\n"

@@ -122,6 +122,7 @@ struct TaskShow: AsyncParsableCommand {
         text += "state     \(state)\nattempt   \(task["attempt"]?.integer ?? 0)\n"
         let what = isOver ? "ended" : state == "leased" ? "began" : "due"
         text += "\(what)\(String(repeating: " ", count: 10 - what.count))\(task.moment("due"))\n"
+        if let tenant = task["tenant"]?.string { text += "tenant    \(tenant)\n" }
         if let progress = task["progress"] {
             text += "progress  \(progress.line) \(task["note"]?.string ?? "")\n"
         }

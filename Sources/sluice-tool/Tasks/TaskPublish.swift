@@ -39,6 +39,9 @@ struct TaskPublish: AsyncParsableCommand {
     @Option(help: "Of tasks with the same group one runs at a time.")
     var group: String?
 
+    @Option(help: "Whose the task is; tenants share the queue fairly.")
+    var tenant: String?
+
     @Option(help: ArgumentHelp("There is one unfinished task of this key.", valueName: "key"))
     var unique: String?
 
@@ -92,6 +95,7 @@ struct TaskPublish: AsyncParsableCommand {
         members["due"] = (at?.milliseconds ?? after.map { now + $0.milliseconds }).map { .integer($0) }
         members["expires"] = expiresAfter.map { .integer(now + $0.milliseconds) }
         members["group"] = group.map { .string($0) }
+        members["tenant"] = tenant.map { .string($0) }
         members["uniqueKey"] = unique.map { .string($0) }
         members["uniquePeriod"] = uniqueFor.map { .integer($0.milliseconds) }
         return members
