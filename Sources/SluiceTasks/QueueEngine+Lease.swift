@@ -42,6 +42,8 @@ struct Delivery: Sendable {
     var lease: TaskLease
     var name: String
     var attempt: Int
+    /// What it runs after.
+    var after: [TaskID] = []
     /// nil: its definition cannot be read.
     var payload: ArraySlice<UInt8>?
 }
@@ -134,6 +136,7 @@ extension QueueEngine {
             for task in leased {
                 let sequence = task.lease.task.sequence
                 var delivery = Delivery(lease: task.lease, name: task.name, attempt: Int(task.attempt))
+                delivery.after = task.after.map(TaskID.init)
                 if let payload = state.cache.take(sequence, .payload) {
                     delivery.payload = payload[...]
                 } else if let offset = state.machine.task(sequence)?.definitionOffset, offset >= 0 {

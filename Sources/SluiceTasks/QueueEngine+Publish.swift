@@ -54,6 +54,7 @@ extension QueueEngine {
     private static func room(_ draft: TaskDraft) -> Int {
         160 + draft.payload.count + draft.name.utf8.count + (draft.group?.utf8.count ?? 0)
             + (draft.uniqueKey?.utf8.count ?? 0) + (draft.tenant?.utf8.count ?? 0)
+            + 16 * draft.after.count
     }
 
     /// Back pressure wants publishers to be slower.
@@ -65,8 +66,9 @@ extension QueueEngine {
 
     /// Adds a task to an atomic write.
     func prepare(_ draft: TaskDraft, _ write: inout AtomicWrite) throws(TaskError) -> TaskIdentity {
+        let number = write.number
         let (published, record) = try apply(nil) { state, now throws(TaskRefusal) in
-            try state.machine.prepare(draft, now: now)
+            try state.machine.prepare(draft, write: number, now: now)
         }
         guard let record, let value = record.value else { return published.task }
         let task = published.task

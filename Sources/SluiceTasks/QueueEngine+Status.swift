@@ -11,7 +11,9 @@ extension QueueEngine {
         guard history == nil, summary.state.isFinal, summary.state != .succeeded || summary.attempt > 1,
             let standing = try await standing(of: summary)
         else { return TaskStatus(summary, history ?? TaskHistory()) }
-        return TaskStatus(summary, standing.history ?? TaskHistory())
+        var status = TaskStatus(summary, standing.history ?? TaskHistory())
+        status.lastError = standing.cause ?? status.lastError
+        return status
     }
 
     /// Throws `unknownTask`, `stream`.
@@ -129,6 +131,7 @@ extension TaskStatus {
         name = summary.name
         state = summary.state
         tenant = summary.tenant
+        waitsFor = summary.awaited.map(TaskID.init)
         attempt = Int(summary.attempt)
         progress = summary.progress?.fraction
         note = summary.progress.flatMap { $0.note.isEmpty ? nil : $0.note }

@@ -150,7 +150,9 @@ package final class RemoteQueue: TaskSource {
         }
         let bytes = payload?.string.flatMap { Base64.decode($0.utf8) }
         return Delivery(
-            lease: lease, name: name, attempt: Int(clamping: attempt), payload: bytes.map { $0[...] })
+            lease: lease, name: name, attempt: Int(clamping: attempt),
+            after: (json["after"]?.array ?? []).compactMap { try? TaskID($0.string ?? "") },
+            payload: bytes.map { $0[...] })
     }
 
     func abandon(_ waiter: LeaseWaiter) {
@@ -169,6 +171,14 @@ package final class RemoteQueue: TaskSource {
             guard let answer = try? await link.ask("aliveTasks", members)["lost"]?.array else { return }
             lost(answer.compactMap { try? TaskLease(json: $0) })
         }
+    }
+
+    nonisolated(nonsending) func result(of task: TaskID) async throws(TaskError) -> ArraySlice<UInt8> {
+        let answer = try await link.ask("taskResult", ["id": .string(task.description)])
+        guard let bytes = answer["result"]?.string.flatMap({ Base64.decode($0.utf8) }) else {
+            throw .refused(code: "failed", message: "What the store answered makes no sense.")
+        }
+        return bytes[...]
     }
 
     nonisolated(nonsending) func report(_ progress: TaskProgress, of lease: TaskLease) async throws(TaskError)

@@ -87,6 +87,7 @@ extension TaskError: CustomStringConvertible {
     init(_ refusal: TaskRefusal, _ id: TaskID?) {
         self =
             switch refusal {
+            case .unknownPredecessor(let task): .unknownTask(TaskID(task))
             case .unknownTask: .unknownTask(id ?? TaskID(TaskIdentity(sequence: 0, nonce: 0)))
             case .leaseLost: .leaseLost(id ?? TaskID(TaskIdentity(sequence: 0, nonce: 0)))
             case .notPossible(_, let state): .notPossible(state)

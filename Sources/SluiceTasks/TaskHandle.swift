@@ -103,6 +103,20 @@ public struct TaskHandle<T: TaskPayload>: Sendable {
     }
 }
 
+extension Collection {
+    /// What all of a group of tasks returned, in their order, once the last has ended.
+    ///
+    /// - Parameter limit: how long to wait for each; nil: as long as it takes.
+    /// - Throws: as `TaskHandle.result(within:)`, for the first that has no result.
+    public nonisolated(nonsending) func results<T: TaskPayload>(
+        within limit: Duration? = nil
+    ) async throws(TaskError) -> [T.Output] where Element == TaskHandle<T> {
+        var results: [T.Output] = []
+        for handle in self { results.append(try await handle.result(within: limit)) }
+        return results
+    }
+}
+
 extension TaskHandle: Hashable {
     /// The same task.
     public static func == (a: Self, b: Self) -> Bool { a.id == b.id }

@@ -88,10 +88,27 @@ public struct TaskContext: Sendable {
     public let attempt: Int
     /// The kind of task.
     public let name: String
+    /// The tasks that it runs after, in the order in which they were given.
+    public let after: [TaskID]
     /// The queue's name.
     public var queue: String { source.name }
     let lease: TaskLease
     let source: any TaskSource
+
+    /// What a task has returned that this one runs after, or any other of the queue that has ended.
+    ///
+    /// Throws `ended` when it did not end well, or has not ended; `coding` when that is no `Output`;
+    /// `unknownTask`, `stream`.
+    public nonisolated(nonsending) func result<Output: Decodable>(
+        of task: TaskID, as type: Output.Type = Output.self
+    ) async throws(TaskError) -> Output {
+        try TaskCoder.decode(type, try await source.result(of: task))
+    }
+
+    /// The same as bytes: of a handler of bytes, or to pass it on.
+    public nonisolated(nonsending) func resultBytes(of task: TaskID) async throws(TaskError) -> [UInt8] {
+        [UInt8](try await source.result(of: task))
+    }
 
     /// Says how far the task has come. Cheap; in the log once a second at most.
     ///

@@ -40,7 +40,8 @@ public final class TaskQueue: Sendable {
     /// Publishes a task; it is durable on return.
     ///
     /// - Throws: `stream(.busy)` when there is no room: at once, nothing is taken; `illegal`, `tooLarge`,
-    ///   `queueFull`, `coding`, `stream`, `cancelled`, after which it may have been published.
+    ///   `queueFull`, `unknownTask` of one that it is to run after, `coding`, `stream`, `cancelled`, after
+    ///   which it may have been published.
     @discardableResult
     public nonisolated(nonsending) func publish<T: TaskPayload>(
         _ task: T, _ time: TaskTime = .now, options: PublishOptions = .init()
@@ -68,8 +69,9 @@ public final class TaskQueue: Sendable {
     ///     return try queue.publish(Thumbnail(source: "a.jpg"), in: &write)
     /// }
     /// ```
-    /// Until the write is made nobody sees the task. Throws `illegal`, `tooLarge`, `queueFull`, `coding`,
-    /// `stream`.
+    /// Until the write is made nobody sees the task. Tasks of one write may run after one another: a chain or
+    /// a chord is published as a whole. Throws `illegal`, `tooLarge`, `queueFull`, `unknownTask` of one that
+    /// it is to run after, `coding`, `stream`.
     public func publish<T: TaskPayload>(
         _ task: T, _ time: TaskTime = .now, options: PublishOptions = .init(), in write: inout AtomicWrite
     ) throws(TaskError) -> TaskHandle<T> {
@@ -93,6 +95,8 @@ public final class TaskQueue: Sendable {
         draft.expires = options.expires?.milliseconds(from: now)
         draft.group = options.group
         draft.tenant = options.tenant
+        draft.after = options.after.map(\.identity)
+        draft.runsAnyway = options.afterFailure == .run
         draft.uniqueKey = options.uniqueKey
         draft.uniquePeriod = options.uniqueFor?.milliseconds
         return draft

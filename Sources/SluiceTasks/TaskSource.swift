@@ -24,6 +24,8 @@ protocol TaskSource: AnyObject, Sendable {
     /// A sign of life; `lost` is called with the leases that are gone, if that is known.
     func heartbeat(_ leases: [TaskLease], lost: @escaping @Sendable ([TaskLease]) -> Void)
 
+    /// What a task returned. Throws `ended`, too.
+    nonisolated(nonsending) func result(of task: TaskID) async throws(TaskError) -> ArraySlice<UInt8>
     nonisolated(nonsending) func report(_ progress: TaskProgress, of lease: TaskLease) async throws(TaskError)
     /// Throws `illegal` above 12 hours, too.
     nonisolated(nonsending) func extend(_ lease: TaskLease, by span: Duration) async throws(TaskError)
@@ -45,5 +47,11 @@ extension QueueEngine: TaskSource {
 
     func heartbeat(_ leases: [TaskLease], lost: @escaping @Sendable ([TaskLease]) -> Void) {
         lost(heartbeat(leases))
+    }
+
+    nonisolated(nonsending) func result(of task: TaskID) async throws(TaskError) -> ArraySlice<UInt8> {
+        let (summary, _) = try await summary(of: task)
+        guard summary.state == .succeeded else { throw .ended(try await status(of: task)) }
+        return try await result(of: summary)
     }
 }

@@ -67,9 +67,30 @@ public struct PublishOptions: Hashable, Sendable {
     /// Whose the task is. Tenants share a queue: the one that has the fewest tasks running is served first,
     /// and `QueueLimits.tenant` holds for each. SQS: fair queues.
     public var tenant: String?
+    /// Tasks of the queue that must have ended before this one is available, 10,000 at most; they are kept
+    /// until it has ended. Its handler finds them, and what they returned, in its context. Celery: chain,
+    /// chord.
+    public var after: [TaskID] = []
+    /// What becomes of it when one of those does not end well.
+    public var afterFailure = AfterFailure.cancel
 
     /// The defaults, changed as `change` says.
     public init(_ change: (inout Self) -> Void = { _ in }) { change(&self) }
+
+    /// The defaults, for a task that runs after others.
+    public static func after(
+        _ tasks: TaskID..., failure: AfterFailure = .cancel
+    ) -> PublishOptions {
+        PublishOptions { ($0.after, $0.afterFailure) = (tasks, failure) }
+    }
+}
+
+/// What becomes of a task when one that it runs after is dead, cancelled or expired.
+public enum AfterFailure: String, Hashable, Sendable {
+    /// It is cancelled, at once, and what runs after it likewise.
+    case cancel
+    /// It runs once all have ended, however they did. Celery: link_error.
+    case run
 }
 
 /// How often a task is tried, and how long is waited in between.
@@ -116,8 +137,10 @@ public struct TaskStatus: Hashable, Sendable {
     public var note: String?
     /// Whose it is.
     public var tenant: String?
-    /// Why the last attempt that failed did.
+    /// Why the last attempt that failed did; or which task has failed that it was to run after.
     public var lastError: String?
+    /// What it waits for, the first 16 of those that have not ended.
+    public var waitsFor: [TaskID]
     /// When it is due; of one that runs, since when; of one in a final state, since when it is.
     public var due: Timestamp
     /// The attempts that did not succeed, the last 16.

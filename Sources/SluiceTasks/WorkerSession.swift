@@ -162,7 +162,7 @@ final class WorkerSession: Sendable {
         heartbeat()
         let context = TaskContext(
             id: TaskID(delivery.lease.task), attempt: delivery.attempt, name: delivery.name,
-            lease: delivery.lease, source: source)
+            after: delivery.after, lease: delivery.lease, source: source)
         running.start {
             guard let payload = delivery.payload else {
                 throw TaskRejection("what was published cannot be read from the log")

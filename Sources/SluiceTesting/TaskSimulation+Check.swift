@@ -18,6 +18,7 @@ extension TaskSimulation {
         for grant in grants { try check(grant) }
         grants = []
         let accounts = machine.accounts
+        try checkAfter(accounts)
         let leased = accounts.filter { $0.state == .leased }
         // (5)
         forgetServed(accounts)
@@ -52,6 +53,7 @@ extension TaskSimulation {
     private func check(_ grant: Grant) throws {
         let task = grant.task.lease.task
         let name = "\(task.sequence).\(grant.task.lease.token)"
+        try checkBegin(grant.task)
         // (1) What a worker was told, but for those that gave it up, which are not in `told` any more. One
         // whose task was cancelled and redriven lost it by that.
         for other in told where other.lease.task == task && other.lease != grant.task.lease {

@@ -37,6 +37,10 @@ extension TaskSimulation {
         if random.chance(0.3) { draft.priority = random.below(10) }
         if random.chance(0.15) { draft.expires = wall + Int64(random.within(0...50_000)) }
         if random.chance(0.3) { draft.group = random.pick(["x", "y"]) }
+        if random.chance(0.3) {
+            draft.after = predecessors()
+            draft.runsAnyway = random.chance(0.3)
+        }
         if random.chance(0.6) { draft.tenant = random.pick(["t", "u", "v"]) }
         if random.chance(0.2) {
             draft.uniqueKey = random.pick(["k", "l"])
@@ -49,7 +53,7 @@ extension TaskSimulation {
         for _ in 0..<(random.chance(0.2) ? random.within(2...8) : 1) {
             let draft = draft()
             guard let result = try? machine.publish(draft, now: now) else { continue }
-            note("publishes \(draft.name): \(result)")
+            note("publishes \(draft.name): \(result) after \(draft.after.map(\.sequence))")
             if case .accepted(let task) = result {
                 drafts[task] = draft
                 decided { [self] in
@@ -63,12 +67,20 @@ extension TaskSimulation {
     }
 
     private func prepare() {
-        let draft = draft()
-        guard let (result, record) = try? machine.prepare(draft, now: now), let record else { return }
-        note("prepares \(result)")
-        drafts[result.task] = draft
-        prepared.append((result.task, record))
-        decided()
+        writes += 1
+        // What is part of the same write may be run after.
+        var mine: [TaskIdentity] = []
+        for _ in 0..<random.within(1...3) {
+            var draft = draft()
+            if random.chance(0.7) { draft.after += mine }
+            guard let (result, record) = try? machine.prepare(draft, write: writes, now: now), let record
+            else { continue }
+            note("prepares \(result) after \(draft.after.map(\.sequence))")
+            drafts[result.task] = draft
+            prepared.append((result.task, record, writes))
+            mine.append(result.task)
+            decided()
+        }
     }
 
     // MARK: Working
@@ -224,6 +236,7 @@ extension TaskSimulation {
         case ..<3:
             guard (try? machine.cancel(task, now: now)) != nil else { break }
             note("cancels \(task.sequence)")
+            cancelling.insert(task)
             decided { [self] in ended[task] = .cancelled }
         case 3:
             guard (try? machine.redrive(task, now: now)) != nil else { break }

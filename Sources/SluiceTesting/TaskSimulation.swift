@@ -2,12 +2,12 @@
 // lost, workers that are slow, silent or dead, and clocks that jump.
 //
 // What may happen, in any order: tasks are published, at once, for later, with a priority, an expiry, a
-// group, a tenant, a unique key, in batches, by schedules, and as part of an atomic write that is made or
-// not; workers of this process and of others lease, report, extend, release, reject, complete and fail, in
-// time or too late, with the token they have or an old one; processes of workers vanish or say goodbye; tasks
-// are cancelled, edited, redriven, hurried and purged; the queue is paused; limits are set; records are
-// appended and synced in parts; the wall clock jumps; the log is compacted; the process dies between a
-// decision and its durability, and the queue is made again from what the log has.
+// group, a tenant, a unique key, after others, in batches, by schedules, and as part of an atomic write that
+// is made or not; workers of this process and of others lease, report, extend, release, reject, complete and
+// fail, in time or too late, with the token they have or an old one; processes of workers vanish or say
+// goodbye; tasks are cancelled, edited, redriven, hurried and purged; the queue is paused; limits are set;
+// records are appended and synced in parts; the wall clock jumps; the log is compacted; the process dies
+// between a decision and its durability, and the queue is made again from what the log has.
 //
 // Not modelled: an append that fails while the process lives. It ends as a death does: the machine is thrown
 // away.
@@ -20,7 +20,7 @@
 // the policy's; near the limit, after a lease was lost, a task is alone on its host. (8) One unfinished task
 // of a unique key. (9) In a quiet end with good workers nothing is left unfinished. (10) No moment of a
 // schedule is fired twice, and none is lost that its policy says is to be fired. (11) to (13), of limits and
-// tenants, are in TaskSimulation+Limits.swift.
+// tenants, are in TaskSimulation+Limits.swift, (14) to (16), of tasks that run after others, in +After.swift.
 
 import SluiceCore
 import SluiceLog
@@ -63,6 +63,10 @@ public struct TaskSimulationOutcome: Sendable, Hashable {
     public var shared = 0
     /// Leases that gave less than was asked for, while something was ready.
     public var limited = 0
+    /// Steps of tasks that waited for others.
+    public var waiting = 0
+    /// Tasks that were given up because another had failed.
+    public var givenUp = 0
     /// How often a task came into each final state, by the state's number.
     public var endings: [UInt8: Int] = [:]
 
@@ -115,7 +119,9 @@ public final class TaskSimulation {
     /// The task of each moment that was fired; and those of which that is durable.
     var fired: [TaskOrigin: UInt64] = [:]
     var firedDurably: [TaskOrigin: UInt64] = [:]
-    var prepared: [(task: TaskIdentity, record: TaskRecord)] = []
+    /// Tasks of atomic writes that are under way, each with its write's number.
+    var prepared: [(task: TaskIdentity, record: TaskRecord, write: UInt64)] = []
+    var writes: UInt64 = 0
     /// What workers have, by their own account.
     var told: [Told] = []
     var drafts: [TaskIdentity: TaskDraft] = [:]
@@ -125,6 +131,9 @@ public final class TaskSimulation {
     var ended: [TaskIdentity: TaskState] = [:]
     /// Somebody gave it another life, or removed it: what was answered before may not be so.
     var touched: Set<TaskIdentity> = []
+    /// Somebody has cancelled it, and it was not answered; it was given up for another.
+    var cancelling: Set<TaskIdentity> = []
+    var givenUp: Set<TaskIdentity> = []
     /// How often a host was gone.
     var endings: [UInt64: Int] = [:]
     /// What was given out in this step, and what went wrong in it.
@@ -214,13 +223,17 @@ public final class TaskSimulation {
     /// An atomic write with a task comes into the log, durably, or is not made.
     func endAtomicWrite() throws {
         guard !prepared.isEmpty else { return }
-        let (task, record) = prepared.removeFirst()
+        let write = prepared[0].write
+        let parts = prepared.filter { $0.write == write }
+        prepared.removeAll { $0.write == write }
+        let names = parts.map(\.task.sequence)
         guard random.chance(0.8) else {
-            note("abandons \(task.sequence)")
-            return machine.abandon(task)
+            note("abandons \(names)")
+            for part in parts { machine.abandon(part.task) }
+            return
         }
-        store(record, task)
-        note("writes \(task.sequence) atomically")
+        for part in parts { store(part.record, part.task) }
+        note("writes \(names) atomically")
         try sync()
     }
 

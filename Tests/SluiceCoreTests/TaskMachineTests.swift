@@ -339,7 +339,7 @@ import Testing
         var bench = TaskBench()
         var draft = TaskDraft(name: "a", payload: [])
         draft.uniqueKey = "k"
-        let (one, record) = try bench.machine.prepare(draft, now: bench.now)
+        let (one, record) = try bench.machine.prepare(draft, write: 1, now: bench.now)
         #expect(record != nil && bench.machine.takeRecords().isEmpty)
         #expect(throws: TaskRefusal.unknownTask) { try bench.machine.status(of: one.task) }
         #expect(bench.lease().isEmpty)
@@ -347,7 +347,7 @@ import Testing
         #expect(throws: TaskRefusal.self) { try bench.publish { $0.uniqueKey = "k" } }
         bench.machine.abandon(one.task)
         #expect(bench.machine.taskCount == 0)
-        let (two, _) = try bench.machine.prepare(draft, now: bench.now)
+        let (two, _) = try bench.machine.prepare(draft, write: 1, now: bench.now)
         bench.machine.confirm(two.task, at: 70, now: bench.now)
         #expect(bench.lease().map(\.definitionOffset) == [70])
     }

@@ -35,6 +35,8 @@ import Testing
                 sum.edited += outcome.edited
                 sum.shared += outcome.shared
                 sum.limited += outcome.limited
+                sum.waiting += outcome.waiting
+                sum.givenUp += outcome.givenUp
                 sum.endings.merge(outcome.endings, uniquingKeysWith: +)
             } catch {
                 Issue.record(error)
@@ -47,6 +49,7 @@ import Testing
         #expect(sum.leases > 1_000 && sum.fenced > 100 && sum.deaths > 100 && sum.replays > 100)
         #expect(sum.alone > 10 && sum.vanished > 100 && sum.edited > 100)
         #expect(sum.fired > 1_000 && sum.shared > 1_000 && sum.limited > 1_000)
+        #expect(sum.waiting > 1_000 && sum.givenUp > 100)
         for state in TaskState.allCases where state.isFinal {
             #expect(sum.endings[state.rawValue, default: 0] > 10, "\(state)")
         }

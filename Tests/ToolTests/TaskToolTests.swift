@@ -160,7 +160,8 @@ import Testing
         ["task", "publish", "a", "--unique-for", "1s"],
         ["task", "run"], ["task", "run", "--", "/no/such/program"], ["task", "run", "-c", "0", "--", "cat"],
         ["task", "dead", "redrive"], ["task", "dead", "purge", "id", "--all"], ["task", "cancel"],
-        ["queue", "limit"], ["queue", "limit", "q", "--rate", "10"],
+        ["task", "publish", "a", "x", "--even-if-failed"], ["queue", "limit"],
+        ["queue", "limit", "q", "--rate", "10"],
         ["queue", "limit", "--concurrency", "0"],
         ["queue", "limit", "--task-rate", "a"], ["queue", "limit", "--none", "all", "--rate", "1/s"],
         ["queue", "limit", "--none", "sense"], ["queue", "limit", "--rate", "1/s:0"],
@@ -182,6 +183,34 @@ import Testing
         }
         #expect(TimeSpan(milliseconds: 600_000).defaultValueDescription == "10m")
         #expect(TimeSpan(milliseconds: 1_500).defaultValueDescription == "1500ms")
+    }
+
+    @Test func `a task runs after others, reads what they returned, and is cancelled when one fails`() throws
+    {
+        let tool = try Tool()
+        let one = try publish(tool, "part", "1")[0]
+        let two = try publish(tool, "part", "2")[0]
+        let sum = try publish(tool, "sum", "-", "--run-after", "\(one),\(two)")[0]
+        let bad = try publish(tool, "bad", "x")[0]
+        let next = try publish(tool, "sum", "-", "--run-after", bad)[0]
+        let anyway = try publish(tool, "part", "3", "--run-after", bad, "--even-if-failed")[0]
+        #expect(try tool.expect("task", "show", sum).text.contains("waits for \(one)\n          \(two)\n"))
+        #expect(try tool.expect("task", "list", "--state", "waiting").lines[1].contains("after \(one), …"))
+        let script = """
+            case $SLUICE_TASK_NAME in
+            part) cat;;
+            sum) for id in $SLUICE_AFTER; do \(Tool.binary.path) task result $id; done;;
+            bad) exit 65;;
+            esac
+            """
+        try tool.expect("task", "run", "--drain", "--", "sh", "-c", script)
+        #expect(try tool.expect("task", "result", sum).text == "12")
+        #expect(try tool.expect("task", "result", anyway).text == "3")
+        let show = try tool.expect("task", "show", next).text
+        #expect(show.contains("state     cancelled\n"), "\(show)")
+        #expect(show.contains("cause     \(bad), which it runs after, is dead\n"), "\(show)")
+        let missing = try tool.run("task", "publish", "a", "x", "--run-after", String(bad.reversed()))
+        #expect(missing.status == 1 && missing.errors.contains("no task"), "\(missing.errors)")
     }
 
     @Test func `limits are set, shown, changed one by one and taken away`() throws {

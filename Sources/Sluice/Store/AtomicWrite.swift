@@ -7,6 +7,8 @@ import SluiceLog
 /// returns.
 public struct AtomicWrite: ~Copyable {
     private let engine: StoreEngine
+    /// Random: tells a write from others.
+    package let number = UInt64.random(in: 0 ... .max)
     private var parts: [Part] = []
     private var topics: [String: (TopicSettings, [Int])] = [:]
     private var commits: [AtomicCommit] = []

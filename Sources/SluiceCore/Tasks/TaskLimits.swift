@@ -44,6 +44,10 @@ package enum TaskLimits {
     package static let refillMilliseconds: Int64 = 30 * 24 * 3_600_000
     /// Names that have limits of their own: each is in one record, and is asked for each task.
     package static let limitedNames = 1_000
+    /// Tasks that one task runs after: they are in its definition.
+    package static let predecessors = 10_000
+    /// Tasks that one call looks at because others have ended.
+    package static let followersAtOnce = 2_000
     /// Timers that one `advance` does: others wait for the queue's lock.
     package static let timersAtOnce = 2_000
     /// How often a running task's progress goes into the log.

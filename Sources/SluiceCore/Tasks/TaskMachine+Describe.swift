@@ -67,6 +67,7 @@ extension TaskMachine {
             deliveries: entry.deliveries, priority: entry.priority,
             tenant: tenants[Int(entry.tenant)].name, time: entry.time,
             progress: extras[slot]?.progress, definitionOffset: entry.definitionOffset,
-            standingOffset: entry.hasStanding ? entry.standingOffset : nil, isSettled: entry.pending == 0)
+            standingOffset: entry.hasStanding ? entry.standingOffset : nil, awaited: awaited(slot),
+            isSettled: entry.pending == 0)
     }
 }

@@ -69,7 +69,8 @@ extension TaskMachine {
         let entry = entries[Int(slot)]
         return LeasedTask(
             lease: TaskLease(task: identity(slot), token: entry.deliveries), name: names[Int(entry.name)],
-            attempt: entry.attempt, definitionOffset: entry.definitionOffset)
+            attempt: entry.attempt, definitionOffset: entry.definitionOffset, after: afters[slot]?.tasks ?? []
+        )
     }
 
     mutating func hold(_ slot: UInt32, _ held: HeldLease) {

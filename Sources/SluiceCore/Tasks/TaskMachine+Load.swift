@@ -91,6 +91,11 @@ extension TaskMachine {
             loaded(slot, TaskState.dead)
             throw error
         }
+        // Nobody writes that a task waits: it follows from those it runs after.
+        guard standing.state != .waiting else {
+            loaded(slot, TaskState.dead)
+            throw MalformedRecord(reason: "a standing of a task that waits")
+        }
         loaded(slot, standing.state)
         entries[Int(slot)].losses = standing.losses
         // Whatever the record says, there is room to count on.
@@ -135,6 +140,10 @@ extension TaskMachine {
             }
         }
         finishLoadingLimits(now)
+        // What ends now is followed when it is looked at the time again.
+        isFollowing = true
+        defer { isFollowing = false }
+        for slot in live where !entries[Int(slot)].state.isFinal { pin(slot) }
         for slot in live { resume(slot, now) }
         let lost = leases.filter { $0.value.holder.isLocal && $0.value.holder.host != localHost }.keys
             .sorted()
@@ -160,6 +169,7 @@ extension TaskMachine {
             return hold(slot, held)
         }
         if state.isFinal { return rest(slot) }
+        if waits(slot, now) { return }
         if state == .available { makeReady(slot) } else { becomeDue(slot, now) }
         setWaitTimer(slot)
     }

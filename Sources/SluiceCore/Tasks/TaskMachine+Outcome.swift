@@ -66,7 +66,9 @@ extension TaskMachine {
     }
 
     /// Brings a task into a final state, and does what belongs to that.
-    mutating func finish(_ slot: UInt32, _ event: TaskEvent, _ now: Instant, result: [UInt8]? = nil) {
+    mutating func finish(
+        _ slot: UInt32, _ event: TaskEvent, _ now: Instant, result: [UInt8]? = nil, cause: String? = nil
+    ) {
         do throws(TaskRefusal) {
             try move(slot, event)
         } catch {
@@ -74,9 +76,11 @@ extension TaskMachine {
         }
         endLease(slot)
         entries[Int(slot)].time = now.wallMilliseconds
-        emitStanding(slot, now, result: PlantedBug.resultForgotten.isPlanted ? nil : result)
+        emitStanding(slot, now, result: PlantedBug.resultForgotten.isPlanted ? nil : result, cause: cause)
         histories[slot] = nil
         rest(slot)
+        unpin(slot)
+        noteEnded(slot, now)
         forgetOldest()
     }
 
@@ -94,6 +98,7 @@ extension TaskMachine {
             }
             extras[slot] = extra
         }
+        if isPinned(slot) { return timers.cancel(slot) }
         let isExempt = entry.state == .dead || extras[slot]?.unique?.until ?? .min > entry.time
         timers.set(slot, isExempt ? .dead : .finished, end)
     }
@@ -143,6 +148,8 @@ extension TaskMachine {
         makeReady(slot)
         setWaitTimer(slot)
         emitStanding(slot, now)
+        pin(slot)
+        noteBegunAnew(slot)
     }
 
     /// Puts another definition in the place of a task's: of one that is to be run anew, with another payload.
@@ -177,6 +184,9 @@ extension TaskMachine {
         let slot = try find(task)
         guard entries[Int(slot)].state.isFinal else {
             throw .illegal("a task that is not done is cancelled before it is removed")
+        }
+        guard !isPinned(slot) else {
+            throw .illegal("a task that another runs after is not removed before that one has ended")
         }
         remove(slot)
     }

@@ -6,27 +6,34 @@ extension TaskMachine {
     /// Publishes a task, unless another has its unique key. Throws `illegal`, `tooLarge`, `queueFull`.
     package mutating func publish(_ draft: TaskDraft, now: Instant) throws(TaskRefusal) -> Published {
         let name = try check(draft, now)
+        let after = try check(draft.after, nil)
         if let other = try holder(of: draft.uniqueKey, now) { return .duplicate(of: other) }
-        let (slot, definition) = add(draft, name, now)
+        let (slot, definition) = add(draft, name, after, now)
         emit(.definition, slot, entries[Int(slot)].sequence, definition.bytes)
-        place(slot, now)
+        // Given up because of another it may be removed at once.
+        let task = identity(slot)
         noteChanged(slot)
-        return .accepted(identity(slot))
+        place(slot, now)
+        return .accepted(task)
     }
 
     /// Prepares a task whose record becomes part of an atomic write: nobody sees it before `confirm`, which
     /// or `abandon` must follow. No record when another task has its unique key.
+    ///
+    /// - Parameter write: the write's number, of all tasks of it: they may run after one another.
     package mutating func prepare(
-        _ draft: TaskDraft, now: Instant
+        _ draft: TaskDraft, write: UInt64, now: Instant
     ) throws(TaskRefusal) -> (Published, TaskRecord?) {
         let name = try check(draft, now)
+        let after = try check(draft.after, write)
         if let other = try holder(of: draft.uniqueKey, now) { return (.duplicate(of: other), nil) }
         if let key = draft.uniqueKey, isEnding(key) {
             throw .illegal(
                 "the task of the unique key \(key) has just ended, which is not durable yet: publish again")
         }
-        let (slot, definition) = add(draft, name, now)
+        let (slot, definition) = add(draft, name, after, now)
         entries[Int(slot)].isProvisional = true
+        writes[slot] = write
         let key = TaskRecordKey(.definition, entries[Int(slot)].sequence)
         return (.accepted(identity(slot)), TaskRecord(key: key, value: definition.bytes))
     }
@@ -35,15 +42,18 @@ extension TaskMachine {
     package mutating func confirm(_ task: TaskIdentity, at offset: Int64, now: Instant) {
         guard let slot = slot(of: task.sequence), entries[Int(slot)].isProvisional else { return }
         entries[Int(slot)].isProvisional = false
+        writes[slot] = nil
         entries[Int(slot)].definitionOffset = offset
-        place(slot, now)
         noteChanged(slot)
+        place(slot, now)
     }
 
     /// The atomic write of a prepared task was not made.
     package mutating func abandon(_ task: TaskIdentity) {
         guard let slot = slot(of: task.sequence), entries[Int(slot)].isProvisional else { return }
         dropEntry(slot)
+        // What it would have run after is not kept for it any more.
+        forgetOldest()
     }
 
     mutating func check(_ draft: TaskDraft, _ now: Instant) throws(TaskRefusal) -> UInt32 {
@@ -87,7 +97,7 @@ extension TaskMachine {
     }
 
     private mutating func add(
-        _ draft: TaskDraft, _ name: UInt32, _ now: Instant
+        _ draft: TaskDraft, _ name: UInt32, _ after: [TaskIdentity], _ now: Instant
     ) -> (UInt32, TaskDefinition) {
         let wall = now.wallMilliseconds
         lastSequence += 1
@@ -100,8 +110,10 @@ extension TaskMachine {
             nonce: random.next(), published: wall, due: max(draft.due ?? wall, wall),
             priority: UInt8(draft.priority), name: draft.name, payload: draft.payload[...],
             expires: draft.expires, group: draft.group, unique: claim, origin: draft.origin,
-            tenant: draft.tenant)
+            tenant: draft.tenant,
+            after: after.isEmpty ? nil : .init(tasks: after, runsAnyway: draft.runsAnyway))
         define(slot, name, definition)
+        pin(slot)
         return (slot, definition)
     }
 
@@ -115,6 +127,7 @@ extension TaskMachine {
         entries[Int(slot)].tenant = tenant
         entries[Int(slot)].isDefined = true
         if !entries[Int(slot)].hasStanding { entries[Int(slot)].time = definition.due }
+        defineAfter(slot, definition)
         guard definition.expires != nil || definition.group != nil || definition.unique != nil else { return }
         var extra = extras[slot] ?? TaskExtras()
         extra.expires = definition.expires
@@ -133,6 +146,7 @@ extension TaskMachine {
 
     /// Puts a task that is scheduled where it belongs: among the ready, or among the timers.
     mutating func place(_ slot: UInt32, _ now: Instant) {
+        if waits(slot, now) { return }
         if entries[Int(slot)].time <= now.wallMilliseconds {
             set(slot, .available)
             makeReady(slot)
@@ -144,7 +158,7 @@ extension TaskMachine {
     mutating func setWaitTimer(_ slot: UInt32) {
         let entry = entries[Int(slot)]
         let expires = entry.isExpiryLifted ? nil : extras[slot]?.expires
-        let due = entry.state == .available ? nil : entry.time
+        let due = entry.state == .available || entry.state == .waiting ? nil : entry.time
         if let moment = [expires, due].compactMap({ $0 }).min() {
             timers.set(slot, .wall, moment)
         } else {

@@ -7,6 +7,8 @@ extension TaskMachine {
     package mutating func advance(to now: Instant) {
         var left = TaskLimits.timersAtOnce - fire(now)
         left -= bringBack(now, limit: left)
+        isFollowing = true
+        defer { isFollowing = false }
         while left > 0, let end = timers.next(.lease), end <= now.monotonicNanoseconds,
             let slot = timers.first(.lease)
         {
@@ -27,6 +29,7 @@ extension TaskMachine {
                 remove(slot)
             }
         }
+        _ = follow(now, limit: max(left, 1))
     }
 
     private mutating func wake(_ slot: UInt32, _ now: Instant) {

@@ -75,6 +75,16 @@ package struct TaskMachine: Sendable {
     /// Records that are durable.
     private var placedCount: UInt64 = 0
     var hosts: [UInt64: HostLeases] = [:]
+    /// What tasks run after, and what runs after tasks.
+    var afters: [UInt32: Predecessors] = [:]
+    var followers: [UInt32: Followers] = [:]
+    /// Tasks that have ended, and whose followers are to be looked at; those before the head are done.
+    var endings: [Ending] = []
+    var endingsHead = 0
+    /// Whoever is at it follows what ends meanwhile, too.
+    var isFollowing = false
+    /// The atomic write that a provisional task is part of.
+    var writes: [UInt32: UInt64] = [:]
     var schedules: [UInt64: HeldSchedule] = [:]
     /// When the first of them is to be looked at.
     var nextSchedule: Int64?
@@ -144,7 +154,10 @@ package struct TaskMachine: Sendable {
 
     /// When `advance` is to be called by the wall clock, in milliseconds.
     package var nextWall: Int64? {
-        [timers.next(.wall), timers.next(.finished), timers.next(.dead), nextSchedule].compactMap { $0 }.min()
+        if hasEndings { return 0 }
+        return [timers.next(.wall), timers.next(.finished), timers.next(.dead), nextSchedule].compactMap {
+            $0
+        }.min()
     }
 
     /// When `advance` is to be called by the monotonic clock, in nanoseconds.
@@ -209,6 +222,8 @@ package struct TaskMachine: Sendable {
         timers.cancel(slot)
         endLease(slot)
         leaveGroup(slot)
+        unpin(slot)
+        (afters[slot], followers[slot], writes[slot]) = (nil, nil, nil)
         histories[slot] = nil
         if let claim = extras[slot]?.unique, unique[claim.key] == slot { unique[claim.key] = nil }
         extras[slot] = nil
@@ -244,13 +259,16 @@ package struct TaskMachine: Sendable {
     mutating func noteChanged(_ slot: UInt32) { changed.append(entries[Int(slot)].sequence) }
 
     /// Writes down where a task stands.
-    mutating func emitStanding(_ slot: UInt32, _ now: Instant, result: [UInt8]? = nil) {
+    mutating func emitStanding(
+        _ slot: UInt32, _ now: Instant, result: [UInt8]? = nil, cause: String? = nil
+    ) {
         let entry = entries[Int(slot)]
         var standing = TaskStanding(
             state: entry.state, losses: entry.losses, attempt: entry.attempt, deliveries: entry.deliveries,
             changed: now.wallMilliseconds, due: entry.time)
         if let held = leases[slot] { standing.lease = held.terms(now) }
         standing.result = result?[...]
+        standing.cause = cause
         standing.history = histories[slot]
         standing.progress = extras[slot]?.progress
         standing.isExpiryLifted = entry.isExpiryLifted

@@ -74,6 +74,16 @@ package struct TaskDefinition: Hashable, Sendable {
     package var origin: TaskOrigin?
     /// Whose task it is.
     package var tenant: String?
+    /// The tasks that it runs after.
+    package var after: After?
+
+    /// What a task runs after.
+    package struct After: Hashable, Sendable {
+        /// Which, each once.
+        package var tasks: [TaskIdentity]
+        /// Whether it runs when one of them has not ended well, too.
+        package var runsAnyway: Bool
+    }
 
     /// A key that one task has.
     package struct UniqueClaim: Hashable, Sendable {
@@ -87,6 +97,7 @@ package struct TaskDefinition: Hashable, Sendable {
         case expires = 1
         case group = 2
         case unique = 3
+        case after = 4
         case origin = 6
         case tenant = 7
     }
@@ -94,7 +105,7 @@ package struct TaskDefinition: Hashable, Sendable {
     init(
         nonce: UInt64, published: Int64, due: Int64, priority: UInt8, name: String,
         payload: ArraySlice<UInt8>, expires: Int64?, group: String?, unique: UniqueClaim?,
-        origin: TaskOrigin? = nil, tenant: String? = nil
+        origin: TaskOrigin? = nil, tenant: String? = nil, after: After? = nil
     ) {
         self.nonce = nonce
         self.published = published
@@ -107,6 +118,7 @@ package struct TaskDefinition: Hashable, Sendable {
         self.unique = unique
         self.origin = origin
         self.tenant = tenant
+        self.after = after
     }
 
     /// Reads a definition's value.
@@ -134,6 +146,12 @@ package struct TaskDefinition: Hashable, Sendable {
                 origin = TaskOrigin(
                     schedule: schedule, moment: min(max(moment, 0), TaskLimits.latest))
             case .tenant: tenant = try field.string()
+            case .after:
+                let runsAnyway = try field.integer(UInt8.self) & 1 != 0
+                let tasks = try field.array(minimumBytes: 16) { reader throws(MalformedRecord) in
+                    TaskIdentity(sequence: try reader.integer(), nonce: try reader.integer())
+                }
+                after = After(tasks: tasks, runsAnyway: runsAnyway)
             case nil: try checkSkippable(tag)
             }
         }
@@ -165,6 +183,15 @@ package struct TaskDefinition: Hashable, Sendable {
                 writer.put(origin.moment)
             }
         }
+        if let after {
+            writer.field(Field.after.rawValue) { writer in
+                writer.put(after.runsAnyway)
+                writer.put(after.tasks) { writer, task in
+                    writer.put(task.sequence)
+                    writer.put(task.nonce)
+                }
+            }
+        }
         if let tenant { writer.field(Field.tenant.rawValue) { $0.put(tenant) } }
         return writer.bytes
     }
@@ -194,6 +221,8 @@ package struct TaskStanding: Hashable, Sendable {
     package var history: TaskHistory?
     /// How far it had come.
     package var progress: TaskProgress?
+    /// Why it was cancelled, when that was not for its own sake.
+    package var cause: String?
 
     /// A lease, as the log has it.
     package struct LeaseTerms: Hashable, Sendable {
@@ -207,7 +236,12 @@ package struct TaskStanding: Hashable, Sendable {
         package var policy: TaskRetryPolicy
     }
 
-    private enum Field: UInt8 { case lease = 1, result, history, progress }
+    private enum Field: UInt8 {
+        case lease = 1
+        case result, history, progress
+        // An earlier version may go on without it.
+        case cause = 128
+    }
 
     init(
         state: TaskState, losses: UInt8, attempt: UInt32, deliveries: UInt32, changed: Int64, due: Int64
@@ -244,6 +278,7 @@ package struct TaskStanding: Hashable, Sendable {
             case .progress:
                 let fraction = Double(bitPattern: try field.integer())
                 progress = TaskProgress(fraction: fraction, note: try field.string())
+            case .cause: cause = try field.string()
             case nil: try checkSkippable(tag)
             }
         }
@@ -271,6 +306,7 @@ package struct TaskStanding: Hashable, Sendable {
                 writer.put(progress.note)
             }
         }
+        if let cause { writer.field(Field.cause.rawValue) { $0.put(cause) } }
         return writer.bytes
     }
 }

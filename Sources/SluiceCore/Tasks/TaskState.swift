@@ -1,8 +1,8 @@
 // The states of a task and the one table of what leads from which to which.
 //
-//   scheduled ─due─► available ─lease─► leased ─complete─► succeeded
-//                        ▲                ├─retry─► retrying ─due─► available
-//                        └─redrive─ dead ◄┴─exhaust, reject
+//   waiting ─proceed─► scheduled ─due─► available ─lease─► leased ─complete─► succeeded
+//                                           ▲                ├─retry─► retrying ─due─► available
+//                                           └─redrive─ dead ◄┴─exhaust, reject
 //
 // (1) Whoever changes a state asks `after`: what is not in the table does not happen. (2) A state's number is
 // in the log: none is ever given another meaning.
@@ -25,9 +25,16 @@ public enum TaskState: UInt8, Sendable, CaseIterable {
     case cancelled = 6
     /// Its time to begin went by.
     case expired = 7
+    /// Those that it runs after have not all ended.
+    case waiting = 8
 
     /// Whether nothing more happens by itself.
-    public var isFinal: Bool { rawValue >= TaskState.succeeded.rawValue }
+    public var isFinal: Bool {
+        switch self {
+        case .waiting, .scheduled, .available, .leased, .retrying: false
+        case .succeeded, .dead, .cancelled, .expired: true
+        }
+    }
 
     /// What a task in this state becomes; nil when that cannot happen to it.
     package func after(_ event: TaskEvent) -> TaskState? {
@@ -49,6 +56,8 @@ public enum TaskState: UInt8, Sendable, CaseIterable {
 
     /// All that can happen.
     package static let transitions: [Transition] = [
+        Transition(event: .wait, from: [.scheduled, .available], to: .waiting),
+        Transition(event: .proceed, from: [.waiting], to: .scheduled),
         Transition(event: .due, from: [.scheduled, .retrying], to: .available),
         Transition(event: .lease, from: [.available], to: .leased),
         Transition(event: .complete, from: [.leased], to: .succeeded),
@@ -57,8 +66,9 @@ public enum TaskState: UInt8, Sendable, CaseIterable {
         Transition(event: .reject, from: [.leased], to: .dead),
         Transition(event: .release, from: [.leased], to: .available),
         Transition(event: .postpone, from: [.leased], to: .scheduled),
-        Transition(event: .cancel, from: [.scheduled, .available, .leased, .retrying], to: .cancelled),
-        Transition(event: .expire, from: [.scheduled, .available, .retrying], to: .expired),
+        Transition(
+            event: .cancel, from: [.waiting, .scheduled, .available, .leased, .retrying], to: .cancelled),
+        Transition(event: .expire, from: [.waiting, .scheduled, .available, .retrying], to: .expired),
         Transition(event: .redrive, from: [.dead, .cancelled, .expired], to: .available),
         Transition(event: .hurry, from: [.scheduled, .retrying], to: .available),
     ]
@@ -66,5 +76,6 @@ public enum TaskState: UInt8, Sendable, CaseIterable {
 
 /// What happens to a task.
 package enum TaskEvent: String, Sendable, CaseIterable {
-    case due, lease, complete, retry, exhaust, reject, release, postpone, cancel, expire, redrive, hurry
+    case wait, proceed, due, lease, complete, retry, exhaust, reject, release, postpone, cancel, expire,
+        redrive, hurry
 }

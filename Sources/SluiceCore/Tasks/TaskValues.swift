@@ -61,6 +61,10 @@ package struct TaskDraft: Sendable {
     package var uniqueKey: String?
     /// The period of the key.
     package var uniquePeriod: Int64?
+    /// It runs after these, each of which is there.
+    package var after: [TaskIdentity] = []
+    /// Whether it runs when one of them does not end well, too; else it is cancelled then.
+    package var runsAnyway = false
     /// The schedule that publishes it.
     var origin: TaskOrigin?
 
@@ -164,9 +168,15 @@ package struct LeasedTask: Hashable, Sendable {
     package var attempt: UInt32
     /// Where its definition is in the log; −1 while that is not known, until what was appended is placed.
     package var definitionOffset: Int64
+    /// What it runs after.
+    package var after: [TaskIdentity] = []
 
     /// A task that was given out.
-    package init(lease: TaskLease, name: String, attempt: UInt32, definitionOffset: Int64 = -1) {
+    package init(
+        lease: TaskLease, name: String, attempt: UInt32, definitionOffset: Int64 = -1,
+        after: [TaskIdentity] = []
+    ) {
+        self.after = after
         self.lease = lease
         self.name = name
         self.attempt = attempt
@@ -272,6 +282,8 @@ package struct TaskSummary: Hashable, Sendable {
     package var definitionOffset: Int64
     /// Where its standing is in the log, with result and history; nil before the first.
     package var standingOffset: Int64?
+    /// What it waits for, 16 at most.
+    package var awaited: [TaskIdentity]
     /// Whether all that this says is in the log.
     package var isSettled: Bool
 }
@@ -312,6 +324,8 @@ package struct TaskAccount: Hashable, Sendable {
 package enum TaskRefusal: Error, Hashable, Sendable {
     /// There is no such task, or no more.
     case unknownTask
+    /// There is no such task, or no more, that another is to run after.
+    case unknownPredecessor(TaskIdentity)
     /// The lease is not the task's: it ended, and another may have it.
     case leaseLost
     /// The task is in a state in which that cannot happen.

@@ -40,6 +40,7 @@ package enum PlantedBug: String, Sendable, CaseIterable {
     case staleTokenHolds, heartbeatShortens, attemptNotCounted, leaseNotWritten, groupLeftEarly
     case taskDueEarly, momentFiredAgain, uniqueKeyForgotten, poisonInCompany, resultForgotten
     case bucketFullAtOpening, tenantLeftAside, tenantNotSettled, limitsNotWritten
+    case predecessorRemoved, failureNotPassedOn, firstOfAllIsEnough
 
     #if SLUICE_PLANTED
     private static let inForce = getenv("SLUICE_BUG").flatMap { PlantedBug(rawValue: String(cString: $0)) }

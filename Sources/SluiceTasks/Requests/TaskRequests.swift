@@ -7,7 +7,8 @@
 //   pauseQueue, resumeQueue                                     {}
 //   publishTasks    name, payloads: [base64]; due, priority,    tasks: [{id, isNew}]
 //                   expires, group, tenant, uniqueKey,
-//                   uniquePeriod
+//                   uniquePeriod, after: [id],
+//                   afterFailure: cancel or run
 //   tasks           states, name, behind, limit                 tasks: [status]
 //   task            id; wait: ms until it is final              a status: TaskStatus+JSON.swift
 //   taskPayload     id                                          payload: base64
@@ -77,6 +78,13 @@ struct TaskRequest: Sendable {
         draft.tenant = json["tenant"]?.string
         draft.uniqueKey = json["uniqueKey"]?.string
         draft.uniquePeriod = json["uniquePeriod"]?.integer
+        draft.after = try (json["after"]?.array ?? []).map { try TaskID($0.string ?? "").identity }
+        if let name = json["afterFailure"]?.string {
+            guard let after = AfterFailure(rawValue: name) else {
+                throw ControlFailure.illegal("\"afterFailure\" is cancel or run.")
+            }
+            draft.runsAnyway = after == .run
+        }
         return try payloads.map { payload in
             guard let bytes = payload.string.flatMap({ Base64.decode($0.utf8) }) else {
                 throw ControlFailure.illegal("A payload is no base64.")
@@ -175,12 +183,8 @@ package enum TaskRequests {
             return ["payload": .base64(Array(payload))]
         },
         "taskResult": { request in
-            let (queue, id) = (try await request.queue(), try request.id())
-            let (summary, _) = try await queue.engine.summary(of: id)
-            guard summary.state == .succeeded else {
-                throw TaskError.ended(try await queue.status(of: id))
-            }
-            return ["result": .base64(Array(try await queue.engine.result(of: summary)))]
+            let id = try request.id()
+            return ["result": .base64(Array(try await request.queue().engine.result(of: id)))]
         },
         "cancelTask": { request in
             try await request.queue().cancel(try request.id())

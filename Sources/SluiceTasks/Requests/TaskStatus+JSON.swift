@@ -14,6 +14,7 @@ extension TaskStatus {
             "id": .string(id.description), "name": .string(name), "state": .string("\(state)"),
             "attempt": .integer(Int64(attempt)), "due": .integer(due.millisecondsSince1970),
         ]
+        if !waitsFor.isEmpty { members["waitsFor"] = .array(waitsFor.map { .string($0.description) }) }
         members["tenant"] = tenant.map { .string($0) }
         members["progress"] = progress.map { .number($0) }
         members["note"] = note.map { .string($0) }

@@ -3,8 +3,8 @@
 //   request        members beside "queue" and "host"           result
 //   joinQueue                                                   {}
 //   leaveQueue                                                  {}; what it had is given back
-//   leaseTasks     worker, handlers: [{name, attempts, base,    tasks: [{id, token, name, attempt, payload}]
-//                  cap}], others: the same without a name,
+//   leaseTasks     worker, handlers: [{name, attempts, base,    tasks: [{id, token, name, attempt, payload,
+//                  cap}], others: the same without a name,    after: [id]}]
 //                  count, visibility, wait: ms
 //   aliveTasks     leases: [{id, token}]                        lost: [{id, token}]
 //   completeTask   id, token, result: base64                    {}
@@ -103,7 +103,10 @@ enum WorkerRequests {
             var members = delivery.lease.members
             members["name"] = .string(delivery.name)
             members["attempt"] = .integer(Int64(delivery.attempt))
-            bytes += delivery.payload?.count ?? 0
+            if !delivery.after.isEmpty {
+                members["after"] = .array(delivery.after.map { .string($0.description) })
+            }
+            bytes += (delivery.payload?.count ?? 0) + 25 * delivery.after.count
             if bytes <= answerBytes || tasks.isEmpty {
                 members["payload"] = delivery.payload.map { .base64(Array($0)) } ?? .null
             }

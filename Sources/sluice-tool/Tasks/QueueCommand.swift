@@ -34,7 +34,8 @@ struct QueueList: AsyncParsableCommand {
                 "\(states.reduce(0) { $0 + (queue["tasks"]?["\($1)"]?.integer ?? 0) })"
             }
             table.add([
-                queue["name"]?.string ?? "-", count(.scheduled, .available, .retrying), count(.leased),
+                queue["name"]?.string ?? "-", count(.waiting, .scheduled, .available, .retrying),
+                count(.leased),
                 count(.succeeded), count(.dead), queue["isPaused"]?.bool == true ? "yes" : "no",
             ])
         }

@@ -25,13 +25,14 @@ struct TaskList: AsyncParsableCommand {
         commandName: "list",
         abstract: "List tasks in the order of their publishing.",
         discussion: """
-            WHEN is when a task is due; of one that runs, since when; of one that has ended, when it did.
+            WHEN is when a task is due; of one that runs, since when; of one that has ended, when it did; of \
+            one that waits for others the first of them, and that there are more.
             """)
 
     @Option(
         help: """
-            Only in this state; may be given again. scheduled, available, leased, retrying, succeeded, dead, \
-            cancelled, expired.
+            Only in this state; may be given again. waiting, scheduled, available, leased, retrying, \
+            succeeded, dead, cancelled, expired.
             """)
     var state: [String] = []
 
@@ -68,10 +69,17 @@ struct TaskList: AsyncParsableCommand {
         for task in tasks {
             table.add([
                 task["id"]?.string ?? "-", task["name"]?.string ?? "-", task["state"]?.string ?? "-",
-                task["attempt"]?.integer.map(String.init) ?? "-", task.moment("due"),
+                task["attempt"]?.integer.map(String.init) ?? "-", Self.when(task),
             ])
         }
         try StandardOutput.print(table.text)
+    }
+
+    private static func when(_ task: JSONValue) -> String {
+        guard let others = task["waitsFor"]?.array, let first = others.first?.string else {
+            return task.moment("due")
+        }
+        return "after \(first)" + (others.count > 1 ? ", …" : "")
     }
 
     static func tasks(
@@ -122,6 +130,10 @@ struct TaskShow: AsyncParsableCommand {
         text += "state     \(state)\nattempt   \(task["attempt"]?.integer ?? 0)\n"
         let what = isOver ? "ended" : state == "leased" ? "began" : "due"
         text += "\(what)\(String(repeating: " ", count: 10 - what.count))\(task.moment("due"))\n"
+        for (index, other) in (task["waitsFor"]?.array ?? []).enumerated() {
+            text += "\(index == 0 ? "waits for" : "         ") \(other.string ?? "-")\n"
+        }
+        if let cause = task["lastError"]?.string, task["history"] == nil { text += "cause     \(cause)\n" }
         if let tenant = task["tenant"]?.string { text += "tenant    \(tenant)\n" }
         if let progress = task["progress"] {
             text += "progress  \(progress.line) \(task["note"]?.string ?? "")\n"

@@ -42,6 +42,12 @@ struct TaskPublish: AsyncParsableCommand {
     @Option(help: "Whose the task is; tenants share the queue fairly.")
     var tenant: String?
 
+    @Option(help: ArgumentHelp("It runs after these tasks have ended, if all did well.", valueName: "id,id"))
+    var runAfter: String?
+
+    @Flag(help: "With --run-after: it runs however they end.")
+    var evenIfFailed = false
+
     @Option(help: ArgumentHelp("There is one unfinished task of this key.", valueName: "key"))
     var unique: String?
 
@@ -59,6 +65,7 @@ struct TaskPublish: AsyncParsableCommand {
     func validate() throws {
         if after != nil, at != nil { throw ValidationError("Give --after or --at, not both.") }
         if uniqueFor != nil, unique == nil { throw ValidationError("--unique-for needs --unique.") }
+        if evenIfFailed, runAfter == nil { throw ValidationError("--even-if-failed needs --run-after.") }
         guard (0...9).contains(priority) else { throw ValidationError("--priority is 0 to 9.") }
     }
 
@@ -96,6 +103,9 @@ struct TaskPublish: AsyncParsableCommand {
         members["expires"] = expiresAfter.map { .integer(now + $0.milliseconds) }
         members["group"] = group.map { .string($0) }
         members["tenant"] = tenant.map { .string($0) }
+        members["after"] = runAfter.map { ids in .array(ids.split(separator: ",").map { .string(String($0)) })
+        }
+        if evenIfFailed { members["afterFailure"] = "run" }
         members["uniqueKey"] = unique.map { .string($0) }
         members["uniquePeriod"] = uniqueFor.map { .integer($0.milliseconds) }
         return members

@@ -17,8 +17,10 @@ struct TaskRun: AsyncParsableCommand {
             to standard output is its result. 65: it is not to be tried again. Every other: it failed, and \
             is tried again after a while; the last lines of standard error are the cause.
 
-            In its environment are SLUICE_TASK_ID, SLUICE_TASK_NAME, SLUICE_TASK_ATTEMPT, SLUICE_TASK_QUEUE \
-            and SLUICE_STORE. A task may be done more than once, when a worker dies: make it idempotent.
+            In its environment are SLUICE_TASK_ID, SLUICE_TASK_NAME, SLUICE_TASK_ATTEMPT, SLUICE_TASK_QUEUE, \
+            SLUICE_STORE, and in SLUICE_AFTER the ids of the tasks that it runs after, with spaces between, \
+            5,000 at most: sluice task result prints what one returned. A task may be done more than once, \
+            when a worker dies: make it idempotent.
 
             Ctrl-C or SIGTERM: nothing more is begun, and what runs may end within --grace; what does not is \
             given back. A store that another program has open is worked on through its control socket; if \
@@ -200,6 +202,9 @@ struct TaskRun: AsyncParsableCommand {
         environment["SLUICE_TASK_NAME"] = context.name
         environment["SLUICE_TASK_ATTEMPT"] = "\(context.attempt)"
         environment["SLUICE_TASK_QUEUE"] = context.queue
+        // One variable has 128 KiB at most.
+        environment["SLUICE_AFTER"] = context.after.prefix(Self.shownAfter).map(\.description)
+            .joined(separator: " ")
         environment["SLUICE_STORE"] = URL(filePath: queue.store.path).path
         let child = ChildProcess(
             .init(
@@ -215,6 +220,7 @@ struct TaskRun: AsyncParsableCommand {
         return try result(of: outcome)
     }
 
+    private static let shownAfter = 5_000
     private static let resultBytes = TaskLimits.payloadBytes
 
     private func result(of outcome: ChildOutcome) throws -> [UInt8] {
