@@ -66,7 +66,8 @@ extension QueueEngine {
         watch(number)
         var random = SystemRandomNumberGenerator()
         let machine = TaskMachine(
-            configuration: configuration.machine, seed: random.next(), localHost: localHost)
+            configuration: configuration.machine, seed: random.next(), localHost: localHost,
+            zones: ZoneFiles.rules)
         let served = served
         let read = await served.onReader { [place] () -> Result<TaskMachine, StreamError> in
             var machine = machine

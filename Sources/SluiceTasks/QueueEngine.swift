@@ -76,7 +76,8 @@ final class QueueEngine: Sendable {
         localHost = random.next() | 1 << 63
         sender = BatchSender(served)
         let machine = TaskMachine(
-            configuration: configuration.machine, seed: random.next(), localHost: localHost)
+            configuration: configuration.machine, seed: random.next(), localHost: localHost,
+            zones: ZoneFiles.rules)
         state = Locked(State(machine: machine, cache: ByteCache(limit: configuration.cacheBytes)))
     }
 

@@ -20,6 +20,8 @@ public enum TaskError: Error, Hashable, Sendable {
     case illegal(reason: String)
     /// The text is no cron line. `column` is where, from 1; `reason` a sentence without its full stop.
     case illegalCron(line: String, column: Int, reason: String)
+    /// The system's database of time zones has none of this name.
+    case unknownZone(String)
     /// What happened to the task does not allow that: it is in this state.
     case notPossible(TaskState)
     /// A payload or a result is larger than one may be.
@@ -67,6 +69,8 @@ extension TaskError: CustomStringConvertible {
         case .illegal(let reason): reason + "."
         case .illegalCron(let line, let column, let reason):
             "\"\(line)\" is no cron line: \(reason), at character \(column)."
+        case .unknownZone(let name):
+            "There is no time zone \"\(name)\" in /usr/share/zoneinfo, or where TZDIR says."
         case .notPossible(let state): "The task is \(state): that cannot be done with it now."
         case .tooLarge(let bytes, let limit):
             "\(bytes) bytes are more than the \(limit) of a payload or a result: keep them elsewhere, "

@@ -26,6 +26,24 @@ public struct Cron: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
+    /// Reads a line that is of a time zone's clock.
+    ///
+    /// A time of day that the clock skips when it is put forward is due at that moment, one that it shows
+    /// twice the first time; lines whose minute or hour begins with * go by what the clock shows.
+    /// - Parameter zone: as the system's database of time zones has it: `Europe/Berlin`.
+    /// - Throws: `illegalCron`; `unknownZone`.
+    public init(_ line: String, zone: String) throws(TaskError) {
+        guard let rules = ZoneFiles.rules(zone) else { throw .unknownZone(zone) }
+        do throws(CronError) {
+            self.line = try CronLine(line, zone: rules)
+        } catch {
+            throw .illegalCron(line: line, column: error.column, reason: error.reason)
+        }
+    }
+
+    /// The time zone that it is of; nil: it is of UTC, or an offset from it.
+    public var zone: String? { line.zone?.name }
+
     /// The line, with a space between its fields.
     public var description: String { line.text }
 

@@ -13,7 +13,7 @@ import Testing
         try tool.expect("cron", "add", "often", "*/5 * * * mon-fri", "poll", "--utc-offset", "-05:30")
         let lines = try tool.expect("cron", "list").lines
         try #require(lines.count == 3)
-        #expect(lines[0] == "NAME     LINE               OFFSET  TASK    MISSED  NEXT")
+        #expect(lines[0] == "NAME     LINE               CLOCK   TASK    MISSED  NEXT")
         #expect(lines[1].hasPrefix("nightly  0 3 * * *          UTC     backup  all     2"))
         #expect(lines[1].hasSuffix("T03:00:00.000Z"))
         #expect(lines[2].hasPrefix("often    */5 * * * mon-fri  -05:30  poll    once    2"))
@@ -23,6 +23,21 @@ import Testing
         #expect(try tool.expect("cron", "remove", "nightly").text == "removed schedule nightly\n")
         #expect(try tool.run("cron", "remove", "nightly").status == 1)
         #expect(try tool.expect("cron", "list", "--json").text.contains("\"line\":\"@daily\""))
+    }
+
+    @Test(.enabled(if: FileManager.default.fileExists(atPath: "/usr/share/zoneinfo/Europe/Berlin")))
+    func `a schedule is of a time zone's clock, and one that is not known is exit 2`() throws {
+        let tool = try Tool()
+        try tool.expect("cron", "add", "report", "0 9 * * *", "report", "--zone", "Europe/Berlin")
+        let lines = try tool.expect("cron", "list").lines
+        try #require(lines.count == 2)
+        #expect(lines[1].hasPrefix("report  0 9 * * *  Europe/Berlin  report  once    2"), "\(lines[1])")
+        #expect(lines[1].hasSuffix("T07:00:00.000Z") || lines[1].hasSuffix("T08:00:00.000Z"))
+        for zone in ["Europe/Atlantis", "../passwd", "/etc/passwd", ""] {
+            let result = try tool.run("cron", "add", "x", "@daily", "a", "--zone", zone)
+            #expect(
+                result.status == 2 && result.errors.contains("no time zone \"\(zone)\""), "\(result.errors)")
+        }
     }
 
     @Test func `a line that makes no sense is exit 2, and says where`() throws {

@@ -5,8 +5,9 @@
 //   @hourly  @daily, @midnight  @weekly  @monthly  @yearly, @annually
 //
 // (1) As cron has it: when day and weekday are both given, which is when neither begins with *, either makes
-// a day; else both have to. (2) A moment is a whole minute of UTC plus the offset: there is no summer time,
-// so none is skipped and none comes twice. (3) A line that never comes, as 30 February, is refused.
+// a day; else both have to. (2) A moment is a whole minute of the clock that is meant: of UTC and an offset,
+// or of a time zone; CronLine+Moments.swift says what becomes of times that it skips or shows twice. (3) A
+// line that never comes, as 30 February, is refused.
 
 /// What is wrong with a cron line, and where.
 package struct CronError: Error, Hashable, Sendable {
@@ -22,6 +23,10 @@ package struct CronLine: Hashable, Sendable {
     package let text: String
     /// What the wall clock it is for is ahead of UTC.
     package let offsetMinutes: Int
+    /// The time zone of the clock it is for; the offset is 0 then.
+    package let zone: ZoneRules?
+    /// Whether its minutes and hours are given, so that it is of a time of day.
+    private(set) var isOfTimeOfDay = false
     private var minutes: UInt64 = 0
     private var hours: UInt64 = 0
     private var days: UInt64 = 0
@@ -37,21 +42,21 @@ package struct CronLine: Hashable, Sendable {
         "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
     ]
     private static let dayNames = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"]
-    /// From a 29 February to the next there may be eight years.
-    private static let farthestDays: Int64 = 3_000
-    private static let dayMilliseconds: Int64 = 86_400_000
 
     /// Reads a line. Throws where it makes no sense.
     ///
-    /// - Parameter offsetMinutes: −18 to 18 hours.
-    package init(_ line: String, offsetMinutes: Int = 0) throws(CronError) {
+    /// - Parameters:
+    ///   - offsetMinutes: −18 to 18 hours; of no account with a zone.
+    ///   - zone: of the clock that is meant.
+    package init(_ line: String, offsetMinutes: Int = 0, zone: ZoneRules? = nil) throws(CronError) {
         guard line.utf8.count <= TaskLimits.nameBytes else {
             throw CronError(column: 1, reason: "the line has more than \(TaskLimits.nameBytes) bytes")
         }
         guard (-1080...1080).contains(offsetMinutes) else {
             throw CronError(column: 1, reason: "an offset from UTC is 18 hours at most")
         }
-        self.offsetMinutes = offsetMinutes
+        self.offsetMinutes = zone == nil ? offsetMinutes : 0
+        self.zone = zone
         var parts = Self.parts(of: Array(line))
         text = parts.map(\.text).joined(separator: " ")
         if let first = parts.first, first.text.hasPrefix("@") {
@@ -75,64 +80,27 @@ package struct CronLine: Hashable, Sendable {
         weekdays = try Self.field("weekday", parts[4], 0...7, Self.dayNames)
         if weekdays & 1 << 7 != 0 { weekdays |= 1 }
         isEitherDay = !parts[2].text.hasPrefix("*") && !parts[4].text.hasPrefix("*")
+        isOfTimeOfDay = !parts[0].text.hasPrefix("*") && !parts[1].text.hasPrefix("*")
         // From a leap year on.
         guard next(after: 946_684_800_000) != nil else {
             throw CronError(column: parts[2].column, reason: "there is no such day in any year")
         }
     }
 
-    // MARK: Moments
-
-    /// The first moment behind one, in milliseconds since 1970; nil when it is behind the year 9999.
-    package func next(after moment: Int64) -> Int64? {
-        let local = min(max(moment, -TaskLimits.latest), TaskLimits.latest) + offset
-        let (first, rest) = Self.floorDivide(local, Self.dayMilliseconds)
-        for day in first...(first + Self.farthestDays) where matches(day) {
-            let from = day == first ? Int(rest / 60_000) + 1 : 0
-            guard let minute = firstMinute(from: from) else { continue }
-            let next = day * Self.dayMilliseconds + Int64(minute) * 60_000 - offset
-            return next <= TaskLimits.latest ? next : nil
-        }
-        return nil
-    }
-
-    /// The last moments behind one and not behind another, in order.
-    package func moments(after start: Int64, through end: Int64, limit: Int) -> [Int64] {
-        guard start < end, limit > 0 else { return [] }
-        let (first, last) = (
-            Self.floorDivide(start + offset, Self.dayMilliseconds).0,
-            Self.floorDivide(end + offset, Self.dayMilliseconds).0
-        )
-        var found: [Int64] = []
-        var day = last
-        // A hundred years are enough of the past.
-        while day >= max(first, last - 36_600), found.count < limit {
-            defer { day -= 1 }
-            guard matches(day) else { continue }
-            for hour in (0..<24).reversed() where hours & 1 << hour != 0 {
-                for minute in (0..<60).reversed() where minutes & 1 << minute != 0 {
-                    let moment = day * Self.dayMilliseconds + Int64(hour * 60 + minute) * 60_000 - offset
-                    if moment > start, moment <= end, found.count < limit { found.append(moment) }
-                }
-            }
-        }
-        return found.reversed()
-    }
-
-    private var offset: Int64 { Int64(offsetMinutes) * 60_000 }
+    // MARK: Days and minutes
 
     /// Whether a day, counted from 1970-01-01, is one of the line's.
-    private func matches(_ day: Int64) -> Bool {
+    func matches(_ day: Int64) -> Bool {
         let (month, date) = Self.monthAndDate(day)
         guard months & 1 << month != 0 else { return false }
         // 1970-01-01 was a Thursday.
         let isDay = days & 1 << date != 0
-        let isWeekday = weekdays & 1 << Self.floorDivide(day + 4, 7).1 != 0
+        let isWeekday = weekdays & 1 << CivilDays.floorDivide(day + 4, 7).1 != 0
         return isEitherDay ? isDay || isWeekday : isDay && isWeekday
     }
 
     /// The first minute of a day that is not before one of them.
-    private func firstMinute(from: Int) -> Int? {
+    func firstMinute(from: Int) -> Int? {
         guard from < 1440 else { return nil }
         for hour in (from / 60)..<24 where hours & 1 << hour != 0 {
             for minute in (hour == from / 60 ? from % 60 : 0)..<60 where minutes & 1 << minute != 0 {
@@ -142,14 +110,20 @@ package struct CronLine: Hashable, Sendable {
         return nil
     }
 
-    private static func floorDivide(_ a: Int64, _ b: Int64) -> (Int64, Int64) {
-        let (quotient, rest) = a.quotientAndRemainder(dividingBy: b)
-        return rest < 0 ? (quotient - 1, rest + b) : (quotient, rest)
+    /// The minutes of a day, the last first.
+    var lastMinutes: [Int] {
+        var found: [Int] = []
+        for hour in (0..<24).reversed() where hours & 1 << hour != 0 {
+            for minute in (0..<60).reversed() where minutes & 1 << minute != 0 {
+                found.append(hour * 60 + minute)
+            }
+        }
+        return found
     }
 
     /// Of the Gregorian calendar. Years begin in March here, so that the leap day is the last of its year.
     private static func monthAndDate(_ day: Int64) -> (Int64, Int64) {
-        let (_, ofEra) = floorDivide(day + 719_468, 146_097)
+        let (_, ofEra) = CivilDays.floorDivide(day + 719_468, 146_097)
         let year = (ofEra - ofEra / 1_460 + ofEra / 36_524 - ofEra / 146_096) / 365
         let ofYear = ofEra - (365 * year + year / 4 - year / 100)
         let month = (5 * ofYear + 2) / 153

@@ -128,7 +128,7 @@ extension TaskMachine {
         lastSequence = max(lastSequence, number)
         schedules[number] = nil
         guard let value else { return }
-        schedules[number] = HeldSchedule(schedule: try TaskSchedule(value), next: nil)
+        schedules[number] = HeldSchedule(schedule: try TaskSchedule(value, zones: zones), next: nil)
     }
 
     /// All has been read: what a task was made for is fired.

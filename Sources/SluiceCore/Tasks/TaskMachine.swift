@@ -31,6 +31,8 @@ package struct TaskMachine: Sendable {
     package let configuration: TaskConfiguration
     /// The host of workers in this process: another at each opening.
     package let localHost: UInt64
+    /// Time zones by their names.
+    let zones: @Sendable (String) -> ZoneRules?
     /// Records that were ever given out to be appended.
     package private(set) var emitted: UInt64 = 0
     /// Whether nothing is leased.
@@ -104,7 +106,12 @@ package struct TaskMachine: Sendable {
     /// - Parameters:
     ///   - seed: from a real random source: nonces and back-offs come of it.
     ///   - localHost: the number of this opening, random too.
-    package init(configuration: TaskConfiguration = .init(), seed: UInt64, localHost: UInt64) {
+    ///   - zones: time zones by their names: those of schedules.
+    package init(
+        configuration: TaskConfiguration = .init(), seed: UInt64, localHost: UInt64,
+        zones: @escaping @Sendable (String) -> ZoneRules? = { _ in nil }
+    ) {
+        self.zones = zones
         self.configuration = configuration
         self.localHost = localHost
         random = SplitMix64(state: seed)

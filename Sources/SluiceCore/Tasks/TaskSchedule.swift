@@ -2,7 +2,7 @@
 //
 //   version u8 (1) · last i64 · missed u8 · offset i32, minutes · priority u8 · name string · line string
 //   · task string · payload u32 and bytes · fields: 1 group string, 2 expires i64, ms behind its moment,
-//   3 unique string, 4 tenant string
+//   3 unique string, 4 tenant string, 5 time zone string
 //
 // (1) `last` only rises: no moment up to it is fired again. (2) A task that a schedule made has the schedule
 // and the moment in its definition, which comes into the log before the schedule's record: of a log that ends
@@ -45,7 +45,7 @@ package struct TaskSchedule: Hashable, Sendable {
     /// Moments up to this one have been dealt with.
     package internal(set) var last: Int64 = 0
 
-    private enum Field: UInt8 { case group = 1, expires, unique, tenant }
+    private enum Field: UInt8 { case group = 1, expires, unique, tenant, zone }
 
     /// A schedule that has not begun.
     package init(
@@ -59,7 +59,11 @@ package struct TaskSchedule: Hashable, Sendable {
     }
 
     /// Reads a record's value.
-    package init(_ bytes: ArraySlice<UInt8>) throws(MalformedRecord) {
+    ///
+    /// - Parameter zones: time zones by their names.
+    package init(
+        _ bytes: ArraySlice<UInt8>, zones: (String) -> ZoneRules? = { _ in nil }
+    ) throws(MalformedRecord) {
         var reader = BinaryReader(bytes)
         try reader.version("schedule")
         last = min(max(try reader.integer(), 0), TaskLimits.latest)
@@ -72,13 +76,9 @@ package struct TaskSchedule: Hashable, Sendable {
         priority = min(Int(try reader.integer(UInt8.self)), TaskLimits.priority)
         name = try reader.string()
         let text = try reader.string()
-        do throws(CronError) {
-            line = try CronLine(text, offsetMinutes: offset)
-        } catch {
-            throw MalformedRecord(reason: "a schedule whose line makes no sense: \(error.reason)")
-        }
         task = try reader.string()
         payload = Array(try reader.bytes(Int(try reader.integer(UInt32.self))))
+        var zone: ZoneRules?
         while let (tag, bytes) = try reader.field() {
             var field = BinaryReader(bytes)
             switch Field(rawValue: tag) {
@@ -86,8 +86,20 @@ package struct TaskSchedule: Hashable, Sendable {
             case .expires: expires = min(max(try field.integer(), 0), TaskLimits.latest)
             case .unique: uniqueKey = try field.string()
             case .tenant: tenant = try field.string()
+            case .zone:
+                let name = try field.string()
+                zone = zones(name)
+                guard zone != nil else {
+                    throw MalformedRecord(
+                        reason: "a schedule of the time zone \(name), which is not known here")
+                }
             case nil: try checkSkippable(tag)
             }
+        }
+        do throws(CronError) {
+            line = try CronLine(text, offsetMinutes: offset, zone: zone)
+        } catch {
+            throw MalformedRecord(reason: "a schedule whose line makes no sense: \(error.reason)")
         }
     }
 
@@ -108,6 +120,7 @@ package struct TaskSchedule: Hashable, Sendable {
         if let expires { writer.field(Field.expires.rawValue) { $0.put(expires) } }
         if let uniqueKey { writer.field(Field.unique.rawValue) { $0.put(uniqueKey) } }
         if let tenant { writer.field(Field.tenant.rawValue) { $0.put(tenant) } }
+        if let zone = line.zone { writer.field(Field.zone.rawValue) { $0.put(zone.name) } }
         return writer.bytes
     }
 

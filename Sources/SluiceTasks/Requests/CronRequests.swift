@@ -4,7 +4,7 @@
 //   schedules                                                     schedules: [{name, line, offset, missed,
 //                                                                 task, next}]
 //   addSchedule  name, line, task, payload: base64; offset:       {}
-//                minutes, missed, priority, group, tenant,
+//                minutes, or zone; missed, priority, group, tenant,
 //                uniqueKey, expires: ms, mayReplace
 //   endSchedule  name                                             {}
 
@@ -20,7 +20,11 @@ enum CronRequests {
         "addSchedule": { request in
             let (json, payload) = (request.json, try request.bytes("payload"))
             let offset = Duration.seconds(60) * Int(clamping: json["offset"]?.integer ?? 0).clamped
-            let cron = try Cron(try json.text("line"), utcOffset: offset)
+            let line = try json.text("line")
+            let cron =
+                if let zone = json["zone"]?.string { try Cron(line, zone: zone) } else {
+                    try Cron(line, utcOffset: offset)
+                }
             let missed = try json["missed"]?.string.map { name in
                 guard let missed = MissedRuns(rawValue: name) else {
                     throw ControlFailure.illegal("\"missed\" is skip, once or all.")
@@ -59,6 +63,7 @@ extension ScheduleStatus {
             "offset": .integer(Int64(cron.line.offsetMinutes)), "missed": .string(missed.rawValue),
             "task": .string(taskName),
         ]
+        members["zone"] = cron.zone.map { .string($0) }
         members["next"] = next.map { .integer($0.millisecondsSince1970) }
         return .object(members)
     }

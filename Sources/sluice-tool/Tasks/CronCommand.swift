@@ -24,7 +24,8 @@ struct CronAdd: AsyncParsableCommand {
         discussion: """
             The line has five fields, minute, hour, day, month and weekday, each of numbers, names, ranges, \
             steps and lists (*/15 9-17 * * mon-fri), or is @hourly, @daily, @weekly, @monthly or @yearly. \
-            Its time is UTC, unless --utc-offset says otherwise.
+            Its time is UTC, unless --zone or --utc-offset says otherwise. A time of day that a zone's clock \
+            skips is due at that moment, one that it shows twice the first time.
             """)
 
     @Argument(help: "The schedule's name.")
@@ -46,6 +47,9 @@ struct CronAdd: AsyncParsableCommand {
         parsing: .unconditional,
         help: ArgumentHelp("Of the clock that is meant: +02:00, -05:30.", valueName: "offset"))
     var utcOffset = ClockOffset(minutes: 0)
+
+    @Option(help: ArgumentHelp("Of the clock that is meant: Europe/Berlin.", valueName: "name"))
+    var zone: String?
 
     @Option(help: "0 to 9; a greater one goes first.")
     var priority = 4
@@ -71,6 +75,7 @@ struct CronAdd: AsyncParsableCommand {
         guard (0...9).contains(priority) else { throw ValidationError("--priority is 0 to 9.") }
         do throws(TaskError) {
             _ = try Cron(line, utcOffset: .seconds(60 * utcOffset.minutes))
+            if let zone { _ = try Cron(line, zone: zone) }
         } catch {
             throw ValidationError(error.description)
         }
@@ -83,6 +88,7 @@ struct CronAdd: AsyncParsableCommand {
             "missed": .string(missed.rawValue), "priority": .integer(Int64(priority)),
             "mayReplace": .bool(replace),
         ]
+        members["zone"] = zone.map { .string($0) }
         members["group"] = group.map { .string($0) }
         members["tenant"] = tenant.map { .string($0) }
         members["uniqueKey"] = unique.map { .string($0) }
@@ -104,12 +110,13 @@ struct CronList: AsyncParsableCommand {
     func run() async throws {
         let schedules = try await queue.ask("schedules")["schedules"]?.array ?? []
         if json { return try StandardOutput.printLines(schedules.map(\.line)) }
-        var table = Table(["NAME", "LINE", "OFFSET", "TASK", "MISSED", "NEXT"])
+        var table = Table(["NAME", "LINE", "CLOCK", "TASK", "MISSED", "NEXT"])
         for schedule in schedules {
             let minutes = Int(clamping: schedule["offset"]?.integer ?? 0)
             table.add([
                 schedule["name"]?.string ?? "-", schedule["line"]?.string ?? "-",
-                ClockOffset(minutes: minutes).description, schedule["task"]?.string ?? "-",
+                schedule["zone"]?.string ?? ClockOffset(minutes: minutes).description,
+                schedule["task"]?.string ?? "-",
                 schedule["missed"]?.string ?? "-", schedule.moment("next"),
             ])
         }
