@@ -54,6 +54,10 @@ extension TaskSimulation {
         let task = grant.task.lease.task
         let name = "\(task.sequence).\(grant.task.lease.token)"
         try checkBegin(grant.task)
+        // (7) Each counts, from the last on.
+        if let before = grant.before, grant.task.attempt != before.attempt + 1 {
+            throw broken("\(name) is attempt \(grant.task.attempt) behind \(before.attempt)")
+        }
         // (1) What a worker was told, but for those that gave it up, which are not in `told` any more. One
         // whose task was cancelled and redriven lost it by that.
         for other in told where other.lease.task == task && other.lease != grant.task.lease {
