@@ -42,6 +42,9 @@ package enum PlantedBug: String, Sendable, CaseIterable {
     case bucketFullAtOpening, tenantLeftAside, tenantNotSettled, limitsNotWritten
     case predecessorRemoved, failureNotPassedOn, firstOfAllIsEnough
 
+    // Messages
+    case deliveryNotCounted, delayNotCommitted, windowNotCommitted, staleMessageHolds, refusedBurialKept
+
     #if SLUICE_PLANTED
     private static let inForce = getenv("SLUICE_BUG").flatMap { PlantedBug(rawValue: String(cString: $0)) }
 
