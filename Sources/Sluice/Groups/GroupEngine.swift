@@ -16,6 +16,8 @@ final class GroupEngine: Sendable {
     let sink: OffsetsSink
     let metrics = GroupMetrics()
     let upkeep = Locked(GroupUpkeep())
+    /// Who commits for groups without members.
+    let owners = Locked<[WeakGroupOwner]>([])
 
     /// What a request is answered with, by what it was.
     enum Answer: Sendable {
@@ -137,25 +139,54 @@ final class GroupEngine: Sendable {
             guard present(request.offsets, of: numbers).count == request.offsets.count else {
                 return .failure(.coordinatorNotAvailable)
             }
-            state.nextTicket += 1
-            let ticket = state.nextTicket
-            state.coordinator.commit(request, ticket: ticket, now: .now)
-            var prepared: Result<GroupStore, GroupError> = .failure(.coordinatorNotAvailable)
-            for effect in state.coordinator.takeEffects() {
-                switch effect {
-                case .store(let store) where store.ticket == ticket: prepared = .success(store)
-                case .committed(ticket, .failure(let error)): prepared = .failure(error)
-                default: take(effect, &state)
+            return prepare(request, &state)
+        }
+    }
+
+    /// As above, of a group without members.
+    func prepare(_ commit: LoneCommit) -> Result<GroupStore, LoneCommitError> {
+        defer { perform() }
+        appending.lock()
+        defer { appending.unlock() }
+        appendStores()
+        return state.withLock { state in
+            if state.isClosed { return .failure(.stream(.closed)) }
+            if let obstacle = obstacle(to: commit, state.coordinator) { return .failure(obstacle) }
+            return prepare(commit.request, &state).mapError { error in
+                switch error {
+                case .unknownMember: .hasMembers
+                // It is being deleted.
+                case .coordinatorNotAvailable: .unstable
+                default: .stream(StreamError(error, group: commit.group))
                 }
             }
-            collect(&state)
-            return prepared
         }
+    }
+
+    private func prepare(_ request: CommitRequest, _ state: inout State) -> Result<GroupStore, GroupError> {
+        state.nextTicket += 1
+        let ticket = state.nextTicket
+        state.coordinator.commit(request, ticket: ticket, now: .now)
+        var prepared: Result<GroupStore, GroupError> = .failure(.coordinatorNotAvailable)
+        for effect in state.coordinator.takeEffects() {
+            switch effect {
+            case .store(let store) where store.ticket == ticket: prepared = .success(store)
+            case .committed(ticket, .failure(let error)): prepared = .failure(error)
+            default: take(effect, &state)
+            }
+        }
+        collect(&state)
+        return prepared
     }
 
     /// How storing went.
     func stored(_ id: UInt64, _ outcome: StoreOutcome) {
-        change { coordinator, now in coordinator.stored(id, outcome, now: now) }
+        let group = change { coordinator, now in
+            defer { coordinator.stored(id, outcome, now: now) }
+            return coordinator.group(ofStore: id)
+        }
+        guard let group else { return }
+        for owner in currentOwners(of: group) { owner.groupChanged() }
     }
 
     /// Takes what is to be done, and sees that the coordinator's next moment is not missed. With the lock.
@@ -285,12 +316,14 @@ final class GroupEngine: Sendable {
     func catalogueChanged() {
         if isReady { findKeptTopics() }
         for member in currentMembers { member.catalogueChanged() }
+        for owner in currentOwners() { owner.catalogueChanged() }
     }
 
     /// The store is being closed: commits what members have processed, and takes nothing more.
     nonisolated(nonsending) func close() async {
         let watchers = state.withLock { $0.watchers.values.compactMap(\.watcher) }
         for watcher in watchers { try? await watcher.consumer?.close() }
+        for owner in currentOwners() { await owner.storeCloses() }
         state.withLock { $0.isClosed = true }
         // Whoever came in between.
         for watcher in state.withLock({ $0.watchers.values.compactMap(\.watcher) }) { watcher.storeClosed() }

@@ -12,6 +12,10 @@ public struct AtomicWrite: ~Copyable {
     private var parts: [Part] = []
     private var topics: [String: (TopicSettings, [Int])] = [:]
     private var commits: [AtomicCommit] = []
+    /// Partitions of what is committed otherwise: they must still be there.
+    var mentioned: [(TopicPartition, Int)] = []
+    /// Whether a full store must take it, so that it can be drained.
+    var isExempt = false
     /// Who is told what became of a record.
     private(set) var outcomes: [AtomicOutcome] = []
 
@@ -142,6 +146,7 @@ public struct AtomicWrite: ~Copyable {
                     bytes: ByteSlice(batch.bytes), recordCount: batch.recordCount,
                     maxTimestamp: batch.maxTimestamp, origin: origin)
                 prepared.reservedBytes = part.reserved
+                prepared.isExempt = isExempt
                 part.reserved = 0
                 sealed.append(
                     AtomicPart(
@@ -149,12 +154,12 @@ public struct AtomicWrite: ~Copyable {
                         batch: prepared, expecting: part.expecting?.rawValue))
             }
             let records = stores.flatMap(\.records)
-            let committed = commits.flatMap(\.offsets)
+            let committed = commits.flatMap { $0.offsets.map { ($0, $1.number) } } + mentioned
             try engine.withVolume { volume throws(LogError) in
                 // Behind the deletion of its topic nothing in the log would take a commit back.
-                for (place, progress) in committed {
+                for (place, known) in committed {
                     let number = try volume.number(topic: place.topic, partition: place.partition)
-                    guard number == progress.number else { throw .unknownTopic(place.topic) }
+                    guard number == known else { throw .unknownTopic(place.topic) }
                 }
                 if !records.isEmpty {
                     let number = try volume.number(topic: OffsetsTopic.name, partition: 0)

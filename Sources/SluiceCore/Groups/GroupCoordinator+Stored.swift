@@ -3,6 +3,9 @@
 package import SluiceLog
 
 extension GroupCoordinator {
+    /// The group that records of a `store` effect are of; nil once their outcome has been told.
+    package func group(ofStore id: UInt64) -> String? { stores[id]?.groupID }
+
     /// The records of a `store` effect are durable, or are not.
     ///
     /// Outcomes may come in any order: of two records of one key, the one with the higher offset is true.
