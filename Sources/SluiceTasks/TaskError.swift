@@ -16,6 +16,11 @@ public enum TaskError: Error, Hashable, Sendable {
     case illegalID(String)
     /// The lease is over: another may have the task, or it was cancelled. Stop working on it.
     case leaseLost(TaskID)
+    /// The message is another's, or may be: its visibility time-out is over, its group was moved, or what was
+    /// said of it could not be stored. Stop working on it.
+    case messageLost(TopicPartition, offset: Offset)
+    /// The group has consumers as members, which commit for it: one or the other.
+    case groupHasConsumers(String)
     /// An option, a name or a span has a value that cannot be. `reason` is a sentence without its full stop.
     case illegal(reason: String)
     /// The text is no cron line. `column` is where, from 1; `reason` a sentence without its full stop.
@@ -66,6 +71,11 @@ extension TaskError: CustomStringConvertible {
         case .illegalID(let text): "\"\(text)\" is no task's id: that is 22 letters, digits, '-' and '_'."
         case .leaseLost(let id):
             "The lease of task \(id) is over, and another may have it: stop working on it."
+        case .messageLost(let place, let offset):
+            "The message at offset \(offset.rawValue) of \(place) is not held any more, and another may have it: "
+                + "stop working on it."
+        case .groupHasConsumers(let group):
+            "The group \"\(group)\" has consumers as members: close them, or give the messages to another group."
         case .illegal(let reason): reason + "."
         case .illegalCron(let line, let column, let reason):
             "\"\(line)\" is no cron line: \(reason), at character \(column)."
