@@ -43,7 +43,7 @@ extension FuzzTarget {
     /// How many changes are drawn: together a few seconds without optimisation.
     fileprivate var changes: Int {
         switch self {
-        case .batch, .records, .offsets, .tasks, .json, .wire: 2_000
+        case .batch, .records, .offsets, .tasks, .messages, .json, .wire: 2_000
         case .codecs, .pressure: 500
         case .index, .manifest, .journal, .store: 15
         }

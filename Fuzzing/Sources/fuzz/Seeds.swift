@@ -36,6 +36,7 @@ enum Seeds {
         case .journal: journals
         case .offsets: offsets
         case .tasks: tasks
+        case .messages: messages
         case .json: json
         case .pressure: pressure
         case .wire: wire
@@ -233,6 +234,23 @@ enum Seeds {
         machine.pause(true)
         keep()
         return parts + [parts.flatMap { $0 }]
+    }
+
+    /// Windows: of one run, of several, with moments, with wide gaps; and what is none.
+    private static var messages: [[UInt8]] {
+        func entry(_ offset: Int64, _ deliveries: Int, _ moment: Int64? = nil) -> StoredWindow.Entry {
+            StoredWindow.Entry(offset: offset, deliveries: deliveries, moment: moment)
+        }
+        let windows = [
+            StoredWindow(end: 40, entries: (0..<40).map { entry($0, 1) }),
+            StoredWindow(end: 90, entries: (0..<30).map { entry($0 * 3, Int($0 % 5)) }),
+            StoredWindow(end: 9, entries: [entry(0, 1, 1_700_000_000_000), entry(4, 2, 1_700_000_060_000)]),
+            StoredWindow(end: 1 << 60, entries: [entry(0, 4), entry(1 << 40, 1), entry(1 << 59, 2)]),
+        ]
+        return windows.flatMap { window in
+            let text = Array(window.metadata.utf8)
+            return [[0] + text, [1] + (Base64.decode(text.dropFirst(3)) ?? [])]
+        } + [Array("0mine".utf8), []]
     }
 
     private static let json: [[UInt8]] = [

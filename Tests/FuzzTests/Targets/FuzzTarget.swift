@@ -24,6 +24,8 @@ enum FuzzTarget: String, CaseIterable, Sendable {
     case offsets
     /// Records of a queue of tasks, and the queue that comes of them.
     case tasks
+    /// Windows of messages in a commit, and the queue that comes of one.
+    case messages
     /// JSON values.
     case json
     /// What back pressure keeps in the manifest.
@@ -43,6 +45,7 @@ enum FuzzTarget: String, CaseIterable, Sendable {
         case .journal: try JournalTarget.run(bytes)
         case .offsets: try CoreTargets.offsets(bytes)
         case .tasks: try TasksTarget.run(bytes)
+        case .messages: try MessagesTarget.run(bytes)
         case .json: try CoreTargets.json(bytes)
         case .pressure: try CoreTargets.pressure(bytes)
         case .wire: try WireTarget.run(bytes)
