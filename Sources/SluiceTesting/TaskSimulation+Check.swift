@@ -85,6 +85,13 @@ extension TaskSimulation {
         guard let policy = policies.first(where: { $0.name == grant.task.name })?.policy,
             let account = machine.accounts.first(where: { $0.task == task })
         else { throw broken("\(name) is not there") }
+        // (5) Also while one of the group is to be tried again.
+        if let group = account.group, !touched.contains(task) {
+            let other = machine.accounts.first { $0.group == group && $0.state == .retrying }
+            if let other, !touched.contains(other.task) {
+                throw broken("\(name) is given out while \(other.task.sequence) of its group waits")
+            }
+        }
         if account.losses > 0, account.attempt + 1 >= policy.attempts {
             outcome.alone += 1
             let others = machine.accounts.filter { $0.holder?.host == grant.holder.host && $0.task != task }
@@ -103,6 +110,12 @@ extension TaskSimulation {
             guard let end = ended[task], !touched.contains(task) else { continue }
             guard state == end else {
                 throw broken("\(task.sequence) was \(end), and is \(state.map { "\($0)" } ?? "gone")")
+            }
+            guard end == .succeeded else { continue }
+            let standing = log.last { $0.key == TaskRecordKey(.standing, task.sequence) }?.value
+            let result = try standing.map { try TaskStanding($0[...]) }?.result
+            guard result.map(Array.init) == results[task] else {
+                throw broken("\(task.sequence) has returned something else")
             }
         }
         for task in published where (try? machine.status(of: task)) == nil {

@@ -128,7 +128,8 @@ extension TaskSimulation {
         do throws(TaskRefusal) {
             switch random.below(10) {
             case ..<4:
-                try machine.complete(lease, result: Array(repeating: 7, count: random.below(20)), now: now)
+                let result = (0..<random.below(20)).map { _ in UInt8(random.below(256)) }
+                try machine.complete(lease, result: result, now: now)
                 note("completes \(task.sequence).\(lease.token)")
                 decided { [self] in
                     outcome.completions += 1
@@ -136,6 +137,7 @@ extension TaskSimulation {
                         throw broken("\(task.sequence) is done twice")
                     }
                     ended[task] = .succeeded
+                    results[task] = result
                 }
             case ..<6:
                 let after = random.chance(0.2) ? Int64(random.below(5_000)) : nil

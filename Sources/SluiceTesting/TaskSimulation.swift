@@ -129,6 +129,8 @@ public final class TaskSimulation {
     var published: Set<TaskIdentity> = []
     /// The end of a task was answered.
     var ended: [TaskIdentity: TaskState] = [:]
+    /// What those that succeeded have returned.
+    var results: [TaskIdentity: [UInt8]] = [:]
     /// Somebody gave it another life, or removed it: what was answered before may not be so.
     var touched: Set<TaskIdentity> = []
     /// Somebody has cancelled it, and it was not answered; it was given up for another.
