@@ -41,8 +41,8 @@ public struct KafkaServerConfiguration: Sendable {
     public var maxFetchBytes = 16 << 20
     /// After what silence a connection is closed. Kafka: connections.max.idle.ms.
     public var idleTimeout = Duration.seconds(600)
-    /// How long a request, or a MiB of it, may take to arrive, and an answer to be taken; and how long a client
-    /// may take to authenticate.
+    /// How long a request, or a MiB of it, may take to arrive, and an answer to be taken; and how long a
+    /// client may take to authenticate.
     public var stallTimeout = Duration.seconds(30)
     /// What clients may send and take that are not in `quotas`.
     public var defaultQuota = ClientQuota()

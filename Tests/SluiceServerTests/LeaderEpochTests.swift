@@ -82,7 +82,8 @@ import Testing
                     let next = try #require(answer.produced?.baseOffset)
                     let (old, new) = (try await Self.epochEnd(client, 0), try await Self.epochEnd(client, 1))
                     #expect(old.errorCode == .none && old.leaderEpoch == 0)
-                    #expect(old.endOffset == next, "\(old)")
+                    // Offsets that may have been promised are stepped over.
+                    #expect(old.endOffset == 3 && next >= 3, "\(old)")
                     #expect(new.errorCode == .none && new.leaderEpoch == 1)
                     #expect(new.endOffset == next + 1, "\(new)")
                     // A client of the time before is told, and one that is ahead of the log too.

@@ -46,7 +46,7 @@ enum Allowed {
         (
             "Sources/sluice-tool/Bench",
             system.union([
-                "Sluice", "SluiceLog", "SluiceCore", "ArgumentParser", "Foundation", "Logging",
+                "Sluice", "SluiceLog", "SluiceCore", "SluiceTasks", "ArgumentParser", "Foundation", "Logging",
                 "CSluiceBench", "Histogram", "Synchronization",
             ])
         ),

@@ -8,7 +8,7 @@ import SluiceCore
 struct BenchCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench",
-        abstract: "Measure: appends, replays, latencies, openings, seeks, tasks; and the limit of the machine.",
+        abstract: "Measure appends, replays, latencies, openings, seeks, tasks; and the machine's limit.",
         discussion: """
             Each run makes a store of its own, verifies what it wrote, removes it, and prints a line for \
             people and one of JSON. `sluice bench --compare A B` sets two of those lines side by side.
