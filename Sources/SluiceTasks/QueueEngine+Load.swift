@@ -14,30 +14,8 @@ extension QueueEngine {
     /// Returns when the queue can be asked. Throws what reading its topic throws, `closed`.
     nonisolated(nonsending) func ready() async throws(TaskError) {
         if isReady.load(ordering: .acquiring) { return }
-        let mine = PendingAnswer<TaskError?>()
-        enum Next { case go, wait, load }
-        let next = state.withLock { state -> Result<Next, TaskError> in
-            switch state.phase {
-            case .ready: return .success(.go)
-            case .closed: return .failure(.stream(.closed))
-            case .loading(let others):
-                state.phase = .loading(others + [mine])
-                return .success(.wait)
-            case .unloaded:
-                state.phase = .loading([])
-                return .success(.load)
-            }
-        }
-        switch try next.get() {
-        case .go: return
-        case .wait:
-            guard let failure = await mine.value() else { throw .cancelled }
-            if let failure { throw failure }
-        case .load:
-            // In a task of its own: whoever asks first may be cancelled.
-            let failure = await Task.detached { [self] in await loadAndTell() }.value
-            if let failure { throw failure }
-        }
+        let entry = state.withLock { $0.phase.enter() }
+        try await entry.loaded { [self] in await loadAndTell() }
     }
 
     private func loadAndTell() async -> TaskError? {

@@ -25,13 +25,6 @@ final class QueueEngine: Sendable {
     /// Whether the phase is `ready`: for a look without the lock. Changed with it.
     let isReady = Atomic(false)
 
-    enum Phase {
-        case unloaded
-        case loading([PendingAnswer<TaskError?>])
-        case ready
-        case closed
-    }
-
     /// Said when so many records are durable, or with why they never will be.
     struct Answer {
         var position: UInt64
@@ -40,7 +33,7 @@ final class QueueEngine: Sendable {
 
     struct State: ~Copyable {
         var machine: TaskMachine
-        var phase = Phase.unloaded
+        var phase = LoadPhase.unloaded
         /// Which machine this is: what was begun for an earlier one is not this one's.
         var life = 0
         /// The volume's number of the topic's partition.

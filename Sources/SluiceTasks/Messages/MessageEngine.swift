@@ -23,13 +23,6 @@ final class MessageEngine: GroupOwner {
     let logger: Logger
     let state: Locked<State>
 
-    enum Phase {
-        case unloaded
-        case loading([PendingAnswer<TaskError?>])
-        case ready
-        case closed
-    }
-
     /// Said when a partition's version is durable, or with why it never will be.
     struct Answer {
         var version: UInt64
@@ -80,7 +73,7 @@ final class MessageEngine: GroupOwner {
 
     struct State: ~Copyable {
         var machine: MessageMachine
-        var phase = Phase.unloaded
+        var phase = LoadPhase.unloaded
         /// Which machine this is: what was begun for an earlier one is not this one's.
         var life = 0
         var parts: [Part] = []
@@ -258,7 +251,7 @@ final class MessageEngine: GroupOwner {
         if let failure { throw failure }
     }
 
-    private func refusal(_ lease: MessageLease, _ phase: Phase) -> TaskError {
+    private func refusal(_ lease: MessageLease, _ phase: LoadPhase) -> TaskError {
         if case .closed = phase { return .stream(.closed) }
         return lost(lease.key)
     }
