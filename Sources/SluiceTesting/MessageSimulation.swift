@@ -22,18 +22,6 @@
 import SluiceCore
 import SluiceLog
 
-/// What does not hold, with what was done last.
-public struct BrokenMessages: Error, CustomStringConvertible {
-    var seed: UInt64
-    var step: Int
-    var reason: String
-    var history: [String]
-    /// The seed, the step, the reason, and the last steps.
-    public var description: String {
-        "seed \(seed), step \(step): \(reason)\n" + history.suffix(60).joined(separator: "\n")
-    }
-}
-
 /// What a run did, for a test of the tests.
 public struct MessageSimulationOutcome: Sendable, Hashable {
     /// Messages that were given out.
@@ -128,7 +116,7 @@ public final class MessageSimulation {
     /// Messages that came back and are being read.
     var reading: [MessageKey] = []
     var outcome = MessageSimulationOutcome()
-    var history: [String] = []
+    var history = StepHistory()
     var failure: String?
     var step = 0
 
@@ -150,7 +138,7 @@ public final class MessageSimulation {
         self.random = random
     }
 
-    /// Runs a seed. Throws `BrokenMessages`.
+    /// Runs a seed. Throws `BrokenQueue`.
     @discardableResult
     public static func run(seed: UInt64) throws -> MessageSimulationOutcome {
         try MessageSimulation(seed: seed).run()
@@ -167,13 +155,10 @@ public final class MessageSimulation {
         return outcome
     }
 
-    func note(_ text: @autoclosure () -> String) {
-        history.append("\(step) \(text())")
-        if history.count > 200 { history.removeFirst(100) }
-    }
+    func note(_ text: @autoclosure () -> String) { history.note(step, text()) }
 
-    func broken(_ reason: String) -> BrokenMessages {
-        BrokenMessages(seed: seed, step: step, reason: reason, history: history)
+    func broken(_ reason: String) -> BrokenQueue {
+        BrokenQueue(seed: seed, step: step, reason: reason, history: history)
     }
 
     func pass(_ milliseconds: Int64, wall: Int64? = nil) {

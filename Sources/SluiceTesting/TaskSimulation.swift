@@ -25,18 +25,6 @@
 import SluiceCore
 import SluiceLog
 
-/// What does not hold, with what was done last.
-public struct BrokenTasks: Error, CustomStringConvertible {
-    var seed: UInt64
-    var step: Int
-    var reason: String
-    var history: [String]
-    /// The seed, the step, the reason, and the last steps.
-    public var description: String {
-        "seed \(seed), step \(step): \(reason)\n" + history.suffix(60).joined(separator: "\n")
-    }
-}
-
 /// What a run did, for a test of the tests.
 public struct TaskSimulationOutcome: Sendable, Hashable {
     /// Tasks whose publishing was answered.
@@ -144,7 +132,7 @@ public final class TaskSimulation {
     /// Sequences of which a tombstone was ever appended.
     var removedOnce: Set<UInt64> = []
     var outcome = TaskSimulationOutcome()
-    var history: [String] = []
+    var history = StepHistory()
     var step = 0
     var lifeNumber: UInt64 = 0
     let configuration: TaskConfiguration
@@ -168,7 +156,7 @@ public final class TaskSimulation {
         machine.finishLoading(now: now)
     }
 
-    /// Runs a seed. Throws `BrokenTasks`.
+    /// Runs a seed. Throws `BrokenQueue`.
     @discardableResult
     public static func run(seed: UInt64) throws -> TaskSimulationOutcome {
         try TaskSimulation(seed: seed).run()
@@ -184,13 +172,10 @@ public final class TaskSimulation {
         return outcome
     }
 
-    func note(_ text: @autoclosure () -> String) {
-        history.append("\(step) \(text())")
-        if history.count > 200 { history.removeFirst(100) }
-    }
+    func note(_ text: @autoclosure () -> String) { history.note(step, text()) }
 
-    func broken(_ reason: String) -> BrokenTasks {
-        BrokenTasks(seed: seed, step: step, reason: reason, history: history)
+    func broken(_ reason: String) -> BrokenQueue {
+        BrokenQueue(seed: seed, step: step, reason: reason, history: history)
     }
 
     var localHost: UInt64 { machine.localHost }
