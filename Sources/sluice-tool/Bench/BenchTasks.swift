@@ -132,7 +132,6 @@ final class TasksRun: Sendable {
     let done = BenchCounters(1)
     let starts = Mutex(BenchLatencies())
     let results = Mutex(BenchLatencies())
-    private let next = Atomic<Int>(0)
     private let begun = Atomic<Int>(0)
     private let wrong = Atomic<Int>(0)
 
@@ -149,16 +148,7 @@ final class TasksRun: Sendable {
 
     func publish(inFlight: Int) async throws {
         let start = System.monotonicNanoseconds
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            for _ in 0..<min(inFlight, count) {
-                group.addTask { [self] in
-                    while case let number = next.add(1, ordering: .relaxed).oldValue, number < count {
-                        try await publish(number, start)
-                    }
-                }
-            }
-            try await group.waitForAll()
-        }
+        try await forEach(below: count, atOnce: inFlight) { [self] in try await publish($0, start) }
     }
 
     private func publish(_ number: Int, _ start: Int64) async throws {
@@ -184,6 +174,27 @@ final class TasksRun: Sendable {
         let unfinished = counts.byState.filter { !$0.key.isFinal }.reduce(0) { $0 + $1.value }
         guard unfinished == 0 else { throw ToolError.failed("\(unfinished) tasks are not done.") }
     }
+}
+
+/// Runs `body` for each number below a count, so many at a time.
+private func forEach(
+    below count: Int, atOnce: Int, _ body: @escaping @Sendable (Int) async throws -> Void
+) async throws {
+    let next = NextNumber()
+    try await withThrowingTaskGroup(of: Void.self) { group in
+        for _ in 0..<min(atOnce, count) {
+            group.addTask {
+                while case let number = next.take(), number < count { try await body(number) }
+            }
+        }
+        try await group.waitForAll()
+    }
+}
+
+/// Gives each number once, from 0 on.
+private final class NextNumber: Sendable {
+    private let value = Atomic<Int>(0)
+    func take() -> Int { value.add(1, ordering: .relaxed).oldValue }
 }
 
 /// Tasks that wait for years.
@@ -245,41 +256,17 @@ struct BenchTimers {
         let text = String(repeating: "x", count: size)
         var random = SplitMix64(state: 1)
         let moments = (0..<count).map { _ in Int64(random.next() % UInt64(span)) + 3_600_000 }
-        let next = Counter()
-        let parts = try await withThrowingTaskGroup(of: [TaskID].self) { group in
-            for _ in 0..<min(inFlight, count) {
-                group.addTask {
-                    var ids: [TaskID] = []
-                    while case let number = next.take(), number < count {
-                        let job = BenchJob(number: number, due: 0, text: text)
-                        let moment = now + .milliseconds(moments[number])
-                        ids.append(try await queue.publish(job, .at(moment)).id)
-                    }
-                    return ids
-                }
-            }
-            return try await group.reduce(into: []) { $0 += $1 }
+        let ids = Mutex<[TaskID]>([])
+        try await forEach(below: count, atOnce: inFlight) { number in
+            let job = BenchJob(number: number, due: 0, text: text)
+            let id = try await queue.publish(job, .at(now + .milliseconds(moments[number]))).id
+            ids.withLock { $0.append(id) }
         }
-        return (parts, Double(System.monotonicNanoseconds - began) / 1e9)
-    }
-
-    private final class Counter: Sendable {
-        private let value = Atomic<Int>(0)
-        func take() -> Int { value.add(1, ordering: .relaxed).oldValue }
+        return (ids.withLock { $0 }, Double(System.monotonicNanoseconds - began) / 1e9)
     }
 
     private func cancel(_ tasks: [TaskID], in queue: TaskQueue) async throws {
-        let next = Counter()
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            for _ in 0..<min(inFlight, tasks.count) {
-                group.addTask {
-                    while case let number = next.take(), number < tasks.count {
-                        try await queue.cancel(tasks[number])
-                    }
-                }
-            }
-            try await group.waitForAll()
-        }
+        try await forEach(below: tasks.count, atOnce: inFlight) { try await queue.cancel(tasks[$0]) }
     }
 
     private func expect(_ queue: TaskQueue, scheduled: Int, cancelled: Int) async throws {
