@@ -117,7 +117,7 @@ struct ConsumerState: ~Copyable {
     }
 
     /// The next batch of what has been fetched; nil when there is none left.
-    private mutating func nextInHand(_ engine: any LogSource) throws(StreamError) -> RecordBatch? {
+    mutating func nextInHand(_ engine: any LogSource) throws(StreamError) -> RecordBatch? {
         while let (index, batches, view, consumed) = fetched {
             guard consumed < batches.bytes.count, !partitions[index].isPaused, !partitions[index].isDone
             else {

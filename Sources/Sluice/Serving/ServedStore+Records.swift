@@ -1,4 +1,4 @@
-// Records out of the log for layers above: whole batches, decoded once.
+// Records out of the log for layers above: whole batches, read as a consumer reads them, and decoded once.
 
 import SluiceLog
 
@@ -19,20 +19,22 @@ extension ServedStore {
     package func records(
         of place: TopicPartition, _ number: Int, from offset: Int64, maxBytes: Int
     ) throws(StreamError) -> RecordRun? {
+        let reader = PartitionReader(topicPartition: place, number: number, next: offset)
+        var state = ConsumerState([reader])
         while true {
-            do throws(LogError) {
-                guard let view = try engine.segment(number, at: offset) else { return nil }
-                do throws(LogError) {
-                    let run = try records(of: place, in: view, from: offset, maxBytes: maxBytes)
-                    if engine.isReplaced(view, of: number, afterFailure: false) { continue }
-                    return run
-                } catch {
-                    if engine.isReplaced(view, of: number, afterFailure: true) { continue }
-                    throw error
-                }
+            guard let plan = try reader.plan(engine) else { return nil }
+            do throws(StreamError) {
+                let fetched = try plan.fetch(engine.reader, maxBytes: maxBytes)
+                if engine.isReplaced(plan) { continue }
+                guard let fetched else { return nil }
+                state.took(fetched, 0, plan, generation: state.generation)
             } catch {
-                throw StreamError(error, at: place)
+                guard engine.isReplaced(plan, afterFailure: true) else { throw error }
+                continue
             }
+            var batches: [RecordBatch] = []
+            while let batch = try state.nextInHand(engine) { batches.append(batch) }
+            return RecordRun(batches: batches, nextOffset: state.partitions[0].next)
         }
     }
 
@@ -43,43 +45,5 @@ extension ServedStore {
         of position: Position, in place: TopicPartition, _ number: Int
     ) throws(StreamError) -> Int64 {
         try engine.resolve(position, place, number)
-    }
-
-    private func records(
-        of place: TopicPartition, in view: SegmentView, from offset: Int64, maxBytes: Int
-    ) throws(LogError) -> RecordRun? {
-        let position = try engine.reader.position(of: offset, in: view)
-        guard let fetched = try engine.reader.fetch(view, from: position, maxBytes: maxBytes) else {
-            return nil
-        }
-        var context = CodecContext()
-        var run = RecordRun(batches: [], nextOffset: offset)
-        var consumed = 0
-        while consumed < fetched.bytes.count {
-            let rest = ByteSlice(
-                fetched.bytes.buffer, start: fetched.bytes.start + consumed,
-                count: fetched.bytes.count - consumed)
-            let here = fetched.position + Int64(consumed)
-            let header: BatchHeader
-            do throws(BatchError) {
-                header = try BatchHeader(rest.bytes)
-            } catch {
-                throw .corrupt(file: view.path, position: here, reason: error.description)
-            }
-            if let fault = view.fault(of: header, at: run.nextOffset) {
-                throw .corrupt(file: view.path, position: here, reason: fault)
-            }
-            if !header.isControl, header.recordCount > 0 {
-                let stored = ByteSlice(rest.buffer, start: rest.start, count: header.totalBytes)
-                let decoded = try engine.reader.decode(stored, at: here, in: view, &context)
-                let storage = BatchStorage(
-                    place, decoded, from: run.nextOffset,
-                    isDurable: view.isDurable(through: header.nextOffset))
-                if storage.start.remaining > 0 { run.batches.append(RecordBatch(storage)) }
-            }
-            consumed += header.totalBytes
-            run.nextOffset = header.nextOffset
-        }
-        return run
     }
 }
