@@ -9,9 +9,6 @@
 // neighbouring accesses of a property into one that spans a call to C, and the C call may be the one that
 // lets another thread in: the run-time check for exclusive access then stops a correct program. The lock is
 // what keeps accesses apart.
-//
-// Inlinable: another module of the package would otherwise call `withLock` as a generic function, which looks
-// up the metadata of its types each time.
 
 #if canImport(Glibc)
 import Glibc
@@ -20,10 +17,10 @@ import Darwin
 #endif
 
 /// A mutual exclusion lock. `@unchecked Sendable`: the system's mutex is made for several threads.
-@usableFromInline final class Lock: @unchecked Sendable {
+final class Lock: @unchecked Sendable {
     fileprivate let mutex: UnsafeMutablePointer<pthread_mutex_t>
 
-    @usableFromInline init() {
+    init() {
         mutex = .allocate(capacity: 1)
         mutex.initialize(to: pthread_mutex_t())
         pthread_mutex_init(mutex, nil)
@@ -34,9 +31,9 @@ import Darwin
         mutex.deallocate()
     }
 
-    @inline(__always) @usableFromInline func lock() { pthread_mutex_lock(mutex) }
+    @inline(__always) func lock() { pthread_mutex_lock(mutex) }
     func tryLock() -> Bool { pthread_mutex_trylock(mutex) == 0 }
-    @inline(__always) @usableFromInline func unlock() { pthread_mutex_unlock(mutex) }
+    @inline(__always) func unlock() { pthread_mutex_unlock(mutex) }
 
     @inline(__always)
     func withLock<R: ~Copyable, E: Error>(_ body: () throws(E) -> R) throws(E) -> R {
@@ -48,14 +45,13 @@ import Darwin
 
 /// A value and its lock. `@unchecked Sendable`: the value is reached with the lock held, and not otherwise.
 package final class Locked<Value: ~Copyable>: @unchecked Sendable {
-    @usableFromInline let lock = Lock()
-    @exclusivity(unchecked) @usableFromInline var value: Value
+    private let lock = Lock()
+    @exclusivity(unchecked) private var value: Value
 
     /// `value`, and a lock of its own.
-    @inlinable package init(_ value: consuming Value) { self.value = value }
+    package init(_ value: consuming Value) { self.value = value }
 
     /// Runs `body` with the lock held; it waits for nothing.
-    @inlinable
     package func withLock<R: ~Copyable, E: Error>(_ body: (inout Value) throws(E) -> R) throws(E) -> R {
         lock.lock()
         defer { lock.unlock() }

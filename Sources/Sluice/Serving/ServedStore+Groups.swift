@@ -112,16 +112,16 @@ extension ServedStore {
 
 /// An answer that comes once, awaited by one task.
 package struct PendingAnswer<Value: Sendable>: Sendable {
-    @usableFromInline let waiter = Waiter<Value>()
+    private let waiter = Waiter<Value>()
 
     /// No answer yet.
-    @inlinable package init() {}
+    package init() {}
 
     /// Gives the answer; later ones are dropped.
-    @inlinable package func give(_ value: Value) { waiter.resume(.success(value)) }
+    package func give(_ value: Value) { waiter.resume(.success(value)) }
 
     /// The answer; nil when the task is cancelled before it comes.
-    @inlinable package nonisolated(nonsending) func value() async -> Value? {
+    package nonisolated(nonsending) func value() async -> Value? {
         try? await waiter.value(cancelled: .cancelled(accepted: true)).get()
     }
 }
